@@ -1,0 +1,1 @@
+"""Shape tokenizers: surface points to discrete tokens, and tokens to an occupancy field."""
