@@ -19,7 +19,7 @@ LONGEST_SIDE = 1.92  # of a canonical shape; what published encoders were fed
 
 @dataclass(frozen=True, kw_only=True)
 class Placement:
-    """canonical = axes((world - center) * scale). Y up is (x, y, z) -> (x, z, -y): the front, -Y, faces +Z."""
+    """canonical = axes((world - center) * scale). Y up is (x, y, z) -> (x, z, -y): -Y, the front, is +Z."""
 
     center: tuple[float, float, float]  # world units
     scale: float  # canonical units per world unit
