@@ -1,0 +1,1 @@
+"""Data for training: ingest, filtering, sampling, synthetic objects, shards."""
