@@ -1,8 +1,8 @@
 """Signed distances to any triangle mesh: open, overlapping, many parts, mixed sides. Needs libigl (`train`).
 
 Inside is where the generalised winding number (Jacobson et al. 2013; fast form Barill et al. 2018) exceeds
-one half. Sheets (leaves, cloth, cards) enclose nothing and would only disturb it, so they are set apart and given
-a thickness.
+one half. Sheets (leaves, cloth, cards) enclose nothing and would only disturb it: they are set apart and
+given a thickness.
 """
 
 from __future__ import annotations
