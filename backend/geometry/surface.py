@@ -121,6 +121,10 @@ def sparse_volume(
 
 def triangulate(volume: Volume) -> Mesh:
     """Marching cubes (Lewiner et al. 2003) of a canonical volume; its border is made outside to close it."""
+    inside = volume > 0
+    # What is positive on the border alone goes with the border.
+    if inside.all() or not inside[1:-1, 1:-1, 1:-1].any():
+        raise EmptySurfaceError
     volume = volume.copy()
     for axis in range(3):
         for end in (0, -1):
@@ -129,8 +133,6 @@ def triangulate(volume: Volume) -> Mesh:
     volume[volume == 0] = -np.finfo(
         np.float32
     ).tiny  # zero has no sign; a vertex there would collapse triangles
-    if not (volume > 0).any():
-        raise EmptySurfaceError
     vertices, faces, _, _ = marching_cubes(  # type: ignore[no-untyped-call]
         volume, level=0.0, gradient_direction="ascent", method="lewiner"
     )

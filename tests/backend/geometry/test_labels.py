@@ -1,0 +1,122 @@
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import trimesh
+from numpy.typing import NDArray
+
+pytest.importorskip("igl")
+
+from backend.geometry.labels import exposed, label_points
+
+Points = NDArray[np.float64]
+Distance = Callable[[Points], NDArray[np.float64]]
+QUERIES = np.random.default_rng(0).uniform(-1.05, 1.05, (8000, 3))
+HALF = np.array([0.5, 0.6, 0.7])
+
+
+def ball(radius: float, center: tuple[float, float, float] = (0, 0, 0)) -> Distance:
+    return lambda q: np.linalg.norm(q - center, axis=1) - radius
+
+
+def box(q: Points) -> NDArray[np.float64]:
+    d = np.abs(q) - HALF
+    return np.linalg.norm(np.maximum(d, 0), axis=1) + np.minimum(d.max(axis=1), 0)
+
+
+def torus(q: Points) -> NDArray[np.float64]:
+    return np.hypot(np.hypot(q[:, 0], q[:, 1]) - 0.6, q[:, 2]) - 0.25
+
+
+def ball_mesh(
+    radius: float = 0.8, center: tuple[float, float, float] = (0, 0, 0), inverted: bool = False
+) -> trimesh.Trimesh:
+    mesh = trimesh.creation.icosphere(3, radius)
+    mesh.apply_translation(center)
+    if inverted:
+        mesh.invert()
+    return mesh
+
+
+def every_third_face_turned() -> trimesh.Trimesh:
+    mesh = ball_mesh()
+    turned = (np.arange(len(mesh.faces)) % 3 == 0)[:, None]
+    return trimesh.Trimesh(mesh.vertices, np.where(turned, mesh.faces[:, ::-1], mesh.faces), process=False)
+
+
+def without_a_face(mesh: trimesh.Trimesh, face: int = 3) -> trimesh.Trimesh:
+    return trimesh.Trimesh(mesh.vertices, np.delete(mesh.faces, face, axis=0), process=False)
+
+
+def split_at_every_corner(mesh: trimesh.Trimesh) -> trimesh.Trimesh:
+    return trimesh.Trimesh(
+        mesh.triangles.reshape(-1, 3), np.arange(3 * len(mesh.faces)).reshape(-1, 3), process=False
+    )
+
+
+BOX = trimesh.creation.box(2 * HALF)
+RING = trimesh.creation.torus(0.6, 0.25, 96, 48)
+SOLIDS = {
+    "sphere": (ball_mesh(), ball(0.8)),
+    "box": (BOX, box),
+    "torus": (RING, torus),
+    "inside out": (ball_mesh(inverted=True), ball(0.8)),
+    "mixed sides": (every_third_face_turned(), ball(0.8)),
+    "soup": (split_at_every_corner(BOX), box),
+    "overlapping parts": (
+        ball_mesh(0.5, (0.2, 0, 0)) + ball_mesh(0.5, (-0.2, 0, 0)),
+        lambda q: np.minimum(ball(0.5, (0.2, 0, 0))(q), ball(0.5, (-0.2, 0, 0))(q)),
+    ),
+    "one part inside out": (
+        ball_mesh(0.4, (0.5, 0, 0)) + ball_mesh(0.3, (-0.5, 0, 0), inverted=True),
+        lambda q: np.minimum(ball(0.4, (0.5, 0, 0))(q), ball(0.3, (-0.5, 0, 0))(q)),
+    ),
+    "cavity": (
+        ball_mesh() + ball_mesh(0.4, inverted=True),
+        lambda q: np.maximum(ball(0.8)(q), -ball(0.4)(q)),
+    ),
+    "sphere less a face": (without_a_face(ball_mesh()), ball(0.8)),
+    "box less a face": (without_a_face(BOX), box),
+    "torus less a face": (without_a_face(RING), torus),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SOLIDS)
+def test_signs_agree_with_the_analytic_solid(name: str) -> None:
+    mesh, exact = SOLIDS[name]
+    expected = exact(QUERIES)
+    labels = label_points(mesh.vertices, mesh.faces, QUERIES)
+    clear = np.abs(expected) > 0.006  # beyond the facets' departure from the curved solid
+    assert ((labels < 0) == (expected < 0))[clear].mean() > 0.999
+
+
+def test_distances_are_exact_for_flat_faces() -> None:
+    np.testing.assert_allclose(label_points(BOX.vertices, BOX.faces, QUERIES), box(QUERIES), atol=1e-6)
+
+
+@pytest.mark.parametrize("back_to_back", [False, True])
+def test_sheets_become_slabs_and_leave_the_solid_alone(back_to_back: bool) -> None:
+    corners = np.array([[-0.9, -0.9, 0.9], [0.9, -0.9, 0.9], [0.9, 0.9, 0.9], [-0.9, 0.9, 0.9]])
+    sheet = np.array([[0, 1, 2], [0, 2, 3]])
+    if back_to_back:
+        sheet = np.concatenate([sheet, sheet[:, ::-1]])
+    vertices, faces = trimesh.util.append_faces([BOX.vertices, corners], [BOX.faces, sheet])
+    beyond = np.maximum(np.abs(QUERIES - [0, 0, 0.9]) - [0.9, 0.9, 0], 0)
+    slab = np.linalg.norm(beyond, axis=1) - 0.05
+    labels = label_points(vertices, faces, QUERIES, min_thickness=0.1)
+    np.testing.assert_allclose(labels, np.minimum(box(QUERIES), slab), atol=1e-6)
+    assert (label_points(vertices, faces, QUERIES)[box(QUERIES) > 0] >= 0).all()
+
+
+def test_buried_surface_points_are_told_from_the_skin() -> None:
+    left, right = (-0.2, 0.0, 0.0), (0.2, 0.0, 0.0)
+    mesh = ball_mesh(0.5, left) + ball_mesh(0.5, right)
+    points = mesh.vertices
+    clear = np.abs(ball(0.5, left)(points)) + np.abs(ball(0.5, right)(points)) > 0.02
+    skin = np.minimum(ball(0.5, left)(points), ball(0.5, right)(points)) > -0.01
+    assert (exposed(mesh.vertices, mesh.faces, points) == skin)[clear].all()
+
+
+def test_mesh_without_area_is_refused() -> None:
+    with pytest.raises(ValueError, match="without area"):
+        label_points(np.zeros((3, 3)), np.array([[0, 1, 2]]), QUERIES)
