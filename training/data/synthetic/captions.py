@@ -49,7 +49,7 @@ def number(n: int) -> str:
 
 
 def counted(n: int, noun: str, *adjectives: str) -> str:
-    """"three thin legs", "a thin leg"."""
+    """ "three thin legs", "a thin leg"."""
     words = " ".join([*(a for a in adjectives if a), noun])
     return with_article(words) if n == 1 else f"{number(n)} {words if words.endswith('s') else words + 's'}"
 

@@ -7,17 +7,7 @@ import numpy as np
 from .assembly import Assembly, ring
 from .captions import Draft, counted
 from .palette import Color, Finish, pick, shade
-
-Generator = np.random.Generator
-
-
-def choose(rng: Generator, *options: str) -> str:
-    """One of the options, each as likely."""
-    return str(rng.choice(options))
-
-
-def between(rng: Generator, low: float, high: float) -> float:
-    return float(rng.uniform(low, high))
+from .variation import Generator, between, choose
 
 
 def legs_at_corners(
@@ -73,7 +63,9 @@ def chair(rng: Generator) -> Draft:
     if wide:
         width = between(rng, 1.2, 1.35)
     seat = between(rng, 0.75, 0.9)
-    back = {"tall": between(rng, 1.15, 1.3), "low": between(rng, 0.45, 0.55), "": between(rng, 0.8, 0.9)}[tall]
+    back = {"tall": between(rng, 1.15, 1.3), "low": between(rng, 0.45, 0.55), "": between(rng, 0.8, 0.9)}[
+        tall
+    ]
     leg, style = choose(rng, *LEG_STYLES), choose(rng, "solid", "slatted", "ladder", "round")
     thick = choose(rng, "thick", "thin")
     finish, dark = _seat_finish(rng)
@@ -90,7 +82,10 @@ def chair(rng: Generator) -> Draft:
     return Draft(
         parts=a.parts,
         nouns=("chair",),
-        adjectives=("high-backed" if tall == "tall" else "low-backed" if tall == "low" else "", "wide" * wide),
+        adjectives=(
+            "high-backed" if tall == "tall" else "low-backed" if tall == "low" else "",
+            "wide" * wide,
+        ),
         finish=finish.word,
         details=(
             f"a {names[style]} back",
@@ -122,7 +117,12 @@ def stool(rng: Generator) -> Draft:
         for x, y in ring(base, radius * 0.72, start=-90 if base == 3 else 45):
             a.rod("leg", (x * splay, y * splay, 0), (x, y, height - 0.03), t, dark, top=t * 1.15)
     if cushion:
-        a.ball("cushion", (0, 0, height + 0.07), (radius * 0.95, radius * 0.95, 0.14), shade((180, 60, 55), rng=rng))
+        a.ball(
+            "cushion",
+            (0, 0, height + 0.07),
+            (radius * 0.95, radius * 0.95, 0.14),
+            shade((180, 60, 55), rng=rng),
+        )
     details = [counted(1, "pedestal foot") if base == 1 else counted(base, "leg", thick), f"a {top} seat"]
     names = {1: "pedestal", 3: "three-legged", 4: "four-legged"}
     return Draft(
@@ -140,7 +140,9 @@ def table(rng: Generator) -> Draft:
     a = Assembly()
     top = choose(rng, "round", "round", "square", "hexagonal", "rectangular", "rectangular")
     tall = choose(rng, "low", "tall", "", "")
-    height = {"low": between(rng, 0.4, 0.5), "tall": between(rng, 1.4, 1.6), "": between(rng, 0.8, 0.95)}[tall]
+    height = {"low": between(rng, 0.4, 0.5), "tall": between(rng, 1.4, 1.6), "": between(rng, 0.8, 0.95)}[
+        tall
+    ]
     half = between(rng, 0.5, 0.6) if tall == "tall" else between(rng, 0.72, 0.9)
     width, depth = 2 * half, 2 * half
     if top == "rectangular":
@@ -196,7 +198,9 @@ def sofa(rng: Generator) -> Draft:
     inner = width - 0.36
     for i in range(seats):
         x = -inner / 2 + inner * (i + 0.5) / seats
-        a.box("cushion", (x, -0.1, seat + 0.06), (inner / seats - 0.02, depth - 0.2, 0.2), soft, rounding=0.07)
+        a.box(
+            "cushion", (x, -0.1, seat + 0.06), (inner / seats - 0.02, depth - 0.2, 0.2), soft, rounding=0.07
+        )
     for sx in (-1, 1):
         x = sx * (width / 2 - 0.1)
         a.box("arm", (x, 0, seat * 0.75), (0.22, depth, seat * 1.3), dark, rounding=0.02)
@@ -283,4 +287,36 @@ def bed(rng: Generator) -> Draft:
             *(["a canopy on four posts"] if poster else []),
         ),
         attributes={"pillows": pillows, "size": size, "headboard": head, "poster": int(poster)},
+    )
+
+
+def armchair(rng: Generator) -> Draft:
+    """An armchair: one deep cushion between two arms, curved or square back."""
+    a = Assembly()
+    back = choose(rng, "high", "low")
+    shape = choose(rng, "round", "square")
+    finish, wood = pick(rng), pick(rng, "wooden", "black", "metal")
+    c, dark = finish.color, shade(finish.color, 0.8)
+    width, depth, seat = between(rng, 1.0, 1.15), between(rng, 0.95, 1.05), 0.55
+    top = 1.65 if back == "high" else 1.1
+    a.box("base", (0, 0, seat * 0.62), (width, depth, 0.38), dark)
+    a.box("cushion", (0, -0.06, seat + 0.06), (width - 0.42, depth - 0.14, 0.26), c, rounding=0.1)
+    if shape == "square":
+        a.box("back", (0, depth / 2 - 0.1, (0.2 + top) / 2), (width, 0.24, top - 0.2), c, rounding=0.06)
+    else:
+        w = width / 2
+        arc = [(w * np.cos(u), top - w * 0.8 + w * 0.8 * np.sin(u)) for u in np.linspace(0, np.pi, 13)]
+        a.slab("back", (0, depth / 2 - 0.1, 0), [(-w, 0.2), (w, 0.2), *arc], 0.24, c, plane="xz")
+    for sx in (-1, 1):
+        x = sx * (width / 2 - 0.06)
+        a.box("arm", (x, 0, 0.5), (0.24, depth, 0.6), dark)
+        a.rod("armrest", (x, -depth / 2 - 0.02, 0.82), (x, depth / 2 - 0.02, 0.82), 0.16, c)
+    legs_at_corners(a, "tapered", width, depth, 0.24, 0.16, wood.color)
+    return Draft(
+        parts=a.parts,
+        nouns=("armchair",),
+        adjectives=(f"{back}-backed",),
+        finish=finish.word,
+        details=(f"a {back} {shape} back", "two padded arms", counted(4, "leg", "short", wood.word)),
+        attributes={"legs": 4, "arms": 2, "back": back, "back_shape": shape},
     )

@@ -106,9 +106,7 @@ class SyntheticObject:
                 filled[near] |= part.primitive.inside(part.to_local(points[near]))
         return filled
 
-    def sample_surface(
-        self, n: int, rng: np.random.Generator
-    ) -> tuple[Floats, Floats, NDArray[np.uint8]]:
+    def sample_surface(self, n: int, rng: np.random.Generator) -> tuple[Floats, Floats, NDArray[np.uint8]]:
         """n points, normals (float32) and colours (uint8) on the outer surface of the union, uniform by area."""
         areas = np.array([part.primitive.area for part in self.parts])
         kept: list[tuple[Floats, Floats, NDArray[np.uint8]]] = []

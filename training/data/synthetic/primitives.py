@@ -297,7 +297,10 @@ class Torus(Primitive):
         x, y, z = points[:, 0], np.abs(points[:, 1]), points[:, 2]
         ring = np.sqrt(np.square(np.hypot(x, y) - np.float32(self.major)) + np.square(z))
         if not self._closed:
-            end_x, end_y = np.float32(self.major * np.cos(self.arc)), np.float32(self.major * np.sin(self.arc))
+            end_x, end_y = (
+                np.float32(self.major * np.cos(self.arc)),
+                np.float32(self.major * np.sin(self.arc)),
+            )
             ends = np.sqrt(np.square(x - end_x) + np.square(y - end_y) + np.square(z))
             ring = np.where(np.arctan2(y, x) <= np.float32(self.arc), ring, ends)
         return np.asarray(ring - np.float32(self.minor))
@@ -329,7 +332,9 @@ class Torus(Primitive):
         tangents = np.stack([np.full(n_caps, -np.sin(self.arc)), side * np.cos(self.arc)], axis=1)
         backward = np.einsum("ij,ij->i", balls[:, :2], tangents) < 0
         balls[backward] *= -1
-        ends = np.stack([np.full(n_caps, np.cos(self.arc)), side * np.sin(self.arc), np.zeros(n_caps)], axis=1)
+        ends = np.stack(
+            [np.full(n_caps, np.cos(self.arc)), side * np.sin(self.arc), np.zeros(n_caps)], axis=1
+        )
         normals = np.concatenate([normals, balls])
         points = np.concatenate([centers, self.major * ends]) + self.minor * normals
         return points.astype(np.float32), normals.astype(np.float32)

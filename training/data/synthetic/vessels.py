@@ -3,22 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy.interpolate import PchipInterpolator
 
 from .assembly import Assembly, turn
 from .captions import Draft, counted
-from .palette import GLASS, STEEL, pick, shade
+from .palette import STEEL, pick, shade
+from .variation import Generator, between, choose
 
-Generator = np.random.Generator
 Profile = list[tuple[float, float]]
-
-
-def choose(rng: Generator, *options: str) -> str:
-    """One of the options, each as likely."""
-    return str(rng.choice(options))
-
-
-def between(rng: Generator, low: float, high: float) -> float:
-    return float(rng.uniform(low, high))
 
 
 def hollow(outside: Profile, wall: float, floor: float) -> Profile:
@@ -32,8 +24,6 @@ def smooth(points: Profile, n: int = 7) -> Profile:
     """A rounder version of an outline: n points a segment of a monotone cubic in z."""
     radii, heights = np.array(points).T
     z = np.linspace(heights[0], heights[-1], n)
-    from scipy.interpolate import PchipInterpolator
-
     return [(float(r), float(h)) for r, h in zip(PchipInterpolator(heights, radii)(z), z, strict=True)]
 
 
@@ -75,7 +65,14 @@ def bottle(rng: Generator) -> Draft:
     section = choose(rng, "round", "round", "square")
     finish = pick(rng, "green", "brown", "blue", "white", "red", "black")
     slope = 0.25 if body == "wide" else 0.15
-    profile = [(0, 0), (r, 0), (r, shoulder), (0.13, shoulder + slope), (0.13, height - 0.1), (0, height - 0.1)]
+    profile = [
+        (0, 0),
+        (r, 0),
+        (r, shoulder),
+        (0.13, shoulder + slope),
+        (0.13, height - 0.1),
+        (0, height - 0.1),
+    ]
     a.lathe("body", (0, 0, 0), profile, finish.color, sides=0 if section == "round" else 4)
     cap = pick(rng, "red", "black", "golden", "white")
     a.column("cap", (0, 0, height - 0.17), 0.17, 0.17, cap.color)
@@ -154,7 +151,9 @@ def barrel(rng: Generator) -> Draft:
     a.lathe("body", (0, 0, 0), outline, finish.color)
     for z in np.linspace(0.1, height - 0.22, hoops):
         wide = float(np.interp(z + 0.06, [p[1] for p in outline[1:-1]], [p[0] for p in outline[1:-1]])) + 0.06
-        a.column("hoop", (0, 0, z), wide, 0.12, STEEL if finish.word == "wooden" else shade(finish.color, 0.7))
+        a.column(
+            "hoop", (0, 0, z), wide, 0.12, STEEL if finish.word == "wooden" else shade(finish.color, 0.7)
+        )
     return Draft(
         parts=a.parts,
         nouns=("barrel",),
@@ -180,4 +179,35 @@ def bucket(rng: Generator) -> Draft:
         finish=finish.word,
         details=("a raised handle", "a thick rim"),
         attributes={"handles": 1},
+    )
+
+
+def teapot(rng: Generator) -> Draft:
+    """A teapot: round, tall or flat body, spout to the left, handle to the right, lid with a knob."""
+    a = Assembly()
+    shape = choose(rng, "round", "tall", "flat")
+    w, h = {"round": (0.55, 0.5), "tall": (0.44, 0.66), "flat": (0.64, 0.36)}[shape]
+    finish, trim = (
+        pick(rng, "white", "blue", "red", "green", "black", "clay", "metal", "yellow"),
+        choose(rng, "same", "golden"),
+    )
+    knob = pick(rng, "golden").color if trim == "golden" else shade(finish.color, 0.7)
+    a.ball("body", (0, 0, h), (w, w, h), finish.color)
+    a.column("foot", (0, 0, -0.02), w * 0.62, 0.14, shade(finish.color, 0.85))
+    a.ball("lid", (0, 0, 2 * h * 0.94), (w * 0.5, w * 0.5, 0.14), shade(finish.color, 0.85))
+    a.ball("knob", (0, 0, 2 * h + 0.12), 0.1, knob)
+    tip = (-w - 0.38, 0, h * 1.55 + 0.1)
+    a.rod("spout", (-w * 0.7, 0, h * 0.7), tip, 0.17, finish.color, top=0.085)
+    a.torus("handle", (w * 0.92, 0, h), h * 0.62, 0.075, finish.color, arc=105, rotation=turn("x", 90))
+    return Draft(
+        parts=a.parts,
+        nouns=("teapot",),
+        adjectives=(shape,),
+        finish=finish.word,
+        details=(
+            "a curved handle",
+            "a long spout",
+            "a golden knob on the lid" if trim == "golden" else "a small lid with a knob",
+        ),
+        attributes={"shape": shape, "handles": 1, "spouts": 1, "knob": trim},
     )
