@@ -1,0 +1,211 @@
+"""Training task of the grid shape tokenizer: reconstruct the signed distance through the quantised codes.
+
+The codes start continuous; at `quantise_from` the codebook is initialised from the encoder's own outputs, because a
+quantiser switched on at once collapses (measured; see the model card).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from backend.shape_tokenizer.grid import LOGITS_PER_UNIT, GridShapeTokenizer, GridShapeTokenizerConfig
+from backend.shape_tokenizer.quantizer import CodebookUsage
+from training.data.shape_samples import ShapeSamples, load_samples
+from training.loop import LoopSettings
+
+# Signed distances are learned up to this, canonical units: three cells of the feature field.
+BAND = 0.15
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShapeTokenizerRecipe:
+    """Everything a tokenizer run depends on."""
+
+    config: GridShapeTokenizerConfig
+    loop: LoopSettings
+    points: int = 2048  # surface points per shape and step
+    queries: int = 2048  # field queries per shape and step
+    quantise_from: int = 1000  # step at which codes become discrete
+    code_weight: float = 0.25  # of the quantiser's loss
+    corpus_share: float = 0.35  # of the batch, where corpus shards are given
+    restart_every: int = 200  # steps between restarts of unused codes
+
+
+class ShapeTokenizerTask:
+    """A `TrainingTask`: batches from labelled shapes, and reconstruction figures on held-out ones."""
+
+    def __init__(
+        self, recipe: ShapeTokenizerRecipe, synthetic: ShapeSamples, corpus: ShapeSamples | None, held_out: ShapeSamples
+    ) -> None:
+        self.recipe, self.held_out = recipe, held_out
+        self.sets = [(synthetic, 1.0 if corpus is None else 1 - recipe.corpus_share, False)]
+        if corpus is not None:
+            self.sets.append((corpus, recipe.corpus_share, True))
+        torch.manual_seed(recipe.loop.seed)
+        self.model: nn.Module = _Reconstruction(recipe)
+
+    def before_step(self, step: int) -> None:
+        model = self._reconstruction
+        if step == self.recipe.quantise_from:
+            model.tokenizer.quantizer.initialise_from(self._encoded(512))
+        model.quantise = step >= self.recipe.quantise_from
+        if model.quantise and step > self.recipe.quantise_from and step % self.recipe.restart_every == 0:
+            quantizer = model.tokenizer.quantizer
+            generator = torch.Generator().manual_seed(step)
+            model.usage.restart_dead(quantizer, quantizer.latents(self._encoded(64)), generator=generator)
+
+    @property
+    def _reconstruction(self) -> _Reconstruction:
+        assert isinstance(self.model, _Reconstruction)
+        return self.model
+
+    @torch.no_grad()
+    def _encoded(self, shapes: int) -> Tensor:
+        """Encoder outputs (shapes, N, width) of shapes drawn for this purpose."""
+        rng = np.random.default_rng((self.recipe.loop.seed, 2))
+        out = []
+        for _ in range(max(1, shapes // 64)):
+            batch = self._batch(64, rng)
+            out.append(self._reconstruction.tokenizer.encoder(batch["points"], batch["normals"]))
+        return torch.cat(out)
+
+    def _batch(self, size: int, rng: np.random.Generator) -> dict[str, Tensor]:
+        parts = []
+        for samples, share, turn in self.sets:
+            count = round(size * share)
+            if count:
+                rows = rng.choice(len(samples), size=count, p=_probabilities(samples))
+                parts.append(draw(samples, rows, self.recipe.points, self.recipe.queries, rng, turn=turn))
+        return {name: torch.from_numpy(np.concatenate([part[name] for part in parts])) for name in parts[0]}
+
+    def loss(self, model: nn.Module, step: int, rank: int, world: int) -> tuple[Tensor, dict[str, float]]:
+        rng = np.random.default_rng((self.recipe.loop.seed, step, rank))
+        batch = self._batch(self.recipe.loop.batch // world, rng)
+        logits, _, codes = model(batch["points"], batch["normals"], batch["queries"])
+        field, fit = field_loss(logits, batch["distances"])
+        return field + self.recipe.code_weight * codes, fit | {"codes": codes.item()}
+
+    def evaluate(self, model: nn.Module) -> dict[str, float]:
+        """Mean IoU over the uniform and over the near-surface queries of the held-out shapes, by source kind."""
+        scores: dict[str, list[float]] = {}
+        used: set[int] = set()
+        rows = np.arange(len(self.held_out))
+        for part in np.array_split(rows, max(1, len(rows) // 16)):
+            whole = self.held_out.queries.shape[1]
+            batch = draw(self.held_out, part, 4096, whole, None, turn=False)
+            tensors = {name: torch.from_numpy(value) for name, value in batch.items()}
+            with torch.autocast("cpu", torch.bfloat16, enabled=self.recipe.loop.precision == "bf16"):
+                logits, ids, _ = model(tensors["points"], tensors["normals"], tensors["queries"])
+            used.update(ids.unique().tolist())
+            inside, truth = logits > 0, tensors["distances"] < 0
+            near = whole * 2 // 3
+            for row, index in enumerate(part):
+                kind = "synthetic" if self.held_out.ids[index].startswith("synthetic") else "corpus"
+                scores.setdefault(f"iou_{kind}", []).append(_iou(inside[row, near:], truth[row, near:]))
+                scores.setdefault(f"near_{kind}", []).append(_iou(inside[row, :near], truth[row, :near]))
+        return {name: float(np.mean(values)) for name, values in scores.items()} | {"codes_used": float(len(used))}
+
+
+class _Reconstruction(nn.Module):
+    """Encoder, (quantiser,) decoder and field in one forward pass, for data-parallel wrapping."""
+
+    share: Tensor
+
+    def __init__(self, recipe: ShapeTokenizerRecipe) -> None:
+        super().__init__()
+        self.tokenizer = GridShapeTokenizer(recipe.config)
+        self.quantise = False
+        self.usage = CodebookUsage(recipe.config.n_codes)
+        # A buffer, so that a resumed run restarts the same codes.
+        self.register_buffer("share", self.usage.share)
+
+    def forward(self, points: Tensor, normals: Tensor, queries: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Logits (B, Q), ids (B, N) and the quantiser's loss; ids are -1 while codes are continuous."""
+        quantizer, h = self.tokenizer.quantizer, self.tokenizer.encoder(points, normals)
+        if self.quantise:
+            out = quantizer(h)
+            tokens, ids, loss = out.embedding, out.ids, 0.25 * out.commitment_loss + out.codebook_loss
+            if self.training:
+                self.usage.share = self.share
+                self.usage.update(ids)
+        else:
+            tokens = quantizer.c_out(quantizer.latents(h))
+            ids, loss = torch.full(h.shape[:2], -1), h.new_zeros(())
+        return self.tokenizer.field(self.tokenizer.decoder.volume(tokens), queries), ids, loss
+
+
+def _probabilities(samples: ShapeSamples) -> NDArray[np.float64]:
+    weights = samples.weights()
+    return weights / weights.sum()
+
+
+def field_loss(logits: Tensor, distances: Tensor) -> tuple[Tensor, dict[str, float]]:
+    """L1 on the truncated signed distance plus cross-entropy on the side.
+
+    logits: (B, Q), positive inside; distances: (B, Q), negative inside, canonical units.
+    """
+    target = (-distances).clamp(-BAND, BAND)
+    value = (logits / LOGITS_PER_UNIT).clamp(-1.2 * BAND, 1.2 * BAND)
+    truncated = (value - target).abs().mean() / BAND
+    side = F.binary_cross_entropy_with_logits(4 * logits, (distances < 0).float())
+    return truncated + 0.5 * side, {"l1": truncated.item(), "side": side.item()}
+
+
+def draw(
+    samples: ShapeSamples,
+    rows: NDArray[np.int64],
+    points: int,
+    queries: int,
+    rng: np.random.Generator | None,
+    *,
+    turn: bool,
+) -> dict[str, NDArray[np.float32]]:
+    """Arrays of these shapes: a random part of their points and queries (all, where rng is None).
+
+    Shapes are mirrored in x at random, and where `turn` is set also turned by quarters about z: both keep the
+    signed distance, and a tokenizer has no use for an object's heading.
+    """
+    shape, normal = samples.points[rows], samples.normals[rows]
+    query, distance = samples.queries[rows], samples.distances[rows]
+    if rng is not None:
+        pick = rng.permutation(shape.shape[1])[:points]
+        ask = rng.permutation(query.shape[1])[:queries]
+        shape, normal, query, distance = shape[:, pick], normal[:, pick], query[:, ask], distance[:, ask]
+    arrays = {
+        "points": shape.astype(np.float32),
+        "normals": normal.astype(np.float32) / 127,
+        "queries": query.astype(np.float32),
+    }
+    if rng is not None:
+        frames = np.stack([_frame(rng, turn) for _ in rows])
+        arrays = {name: np.einsum("bni,bij->bnj", value, frames) for name, value in arrays.items()}
+    return {name: np.ascontiguousarray(value, dtype=np.float32) for name, value in arrays.items()} | {
+        "distances": distance.astype(np.float32)
+    }
+
+
+def _frame(rng: np.random.Generator, turn: bool) -> NDArray[np.float32]:
+    frame = np.diag([rng.choice([-1.0, 1.0]), 1.0, 1.0])
+    if turn:
+        quarter = np.array([[0.0, -1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]])
+        frame = frame @ np.linalg.matrix_power(quarter, int(rng.integers(4)))
+    return frame.astype(np.float32)
+
+
+def _iou(a: Tensor, b: Tensor) -> float:
+    union = (a | b).sum().item()
+    return 1.0 if union == 0 else (a & b).sum().item() / union
+
+
+def load_task(recipe: ShapeTokenizerRecipe, data: Path) -> ShapeTokenizerTask:
+    """The task on `data/train` and `data/val`, as `omni123-train data` lays them out."""
+    train, val = data / "train", data / "val"
+    corpus = load_samples(train, "corpus-*.safetensors") if any(train.glob("corpus-*")) else None
+    return ShapeTokenizerTask(recipe, load_samples(train, "synthetic-*.safetensors"), corpus, load_samples(val))
