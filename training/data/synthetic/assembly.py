@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from .objects import Matrix, Part
 from .palette import Color
-from .primitives import Box, Capsule, Ellipsoid, Primitive, Torus, Vector
+from .primitives import Box, Capsule, Ellipsoid, Primitive, Torus
 from .swept import Convex, Extrusion, Lathe
 
-Point = Sequence[float]
+Point = Sequence[float] | NDArray[np.float64]
 Outline = Sequence[tuple[float, float]]
 
 UPRIGHT: Matrix = np.eye(3)

@@ -68,7 +68,7 @@ def tower(rng: Generator) -> Draft:
     section = choose(rng, "round", "square", "octagonal")
     sides = {"round": 0, "square": 4, "octagonal": 8}[section]
     shape = choose(rng, "narrow", "wide")
-    r, height = (0.3, 1.35) if shape == "narrow" else (0.5, 1.2)
+    r, height = (0.3, 1.35) if shape == "narrow" else (0.44, 1.3)
     top = choose(rng, "battlements", "pointed roof")
     wall = pick(rng, "stone", "stone", "brick", "white")
     a.column("tower", (0, 0, 0), r * 1.1, height, wall.color, top=r, sides=sides)
@@ -112,7 +112,7 @@ def tower(rng: Generator) -> Draft:
 def tent(rng: Generator) -> Draft:
     """A camping tent: ridge tent, pyramid or dome, with a dark opening."""
     a = Assembly()
-    shape = choose(rng, "ridge", "pyramid", "dome")
+    shape = choose(rng, "ridge", "ridge", "pyramid", "dome")
     color = pick(rng, "red", "orange", "yellow", "green", "blue", "white", "purple")
     door = shade(color.color, 0.35)
     if shape == "ridge":
@@ -134,12 +134,9 @@ def tent(rng: Generator) -> Draft:
         a.hull(
             "opening",
             [
-                (-0.3, -w - 0.04, 0),
-                (0.3, -w - 0.04, 0),
-                (-0.3, -w + 0.1, 0),
-                (0.3, -w + 0.1, 0),
-                (0, -w * 0.42, h * 0.55),
-                (0, -w * 0.3, h * 0.55),
+                (x, -w * (1 - z / h) - d, z)
+                for x, z in ((-0.34, 0.0), (0.34, 0.0), (0.0, h * 0.62))
+                for d in (-0.1, 0.13)
             ],
             door,
         )
@@ -152,14 +149,17 @@ def tent(rng: Generator) -> Draft:
         for rotation in (turn("z", 45) @ turn("x", 90), turn("z", -45) @ turn("x", 90)):
             a.torus(
                 "pole",
-                (0, 0, -w * 0.0),
+                (0, 0, 0),
                 w * 0.93,
                 0.05,
                 shade(color.color, 0.6),
                 arc=62,
                 rotation=rotation @ turn("z", 90),
             )
-        a.ball("opening", (0, -w * 0.86, 0.24), (0.27, 0.15, 0.3), door)
+        arch = [(0.34 * np.cos(u), 0.55 * np.sin(u)) for u in np.linspace(0, np.pi, 13)]
+        a.slab("entrance", (0, -w * 0.75, 0), arch, w * 0.6, color.color, plane="xz")
+        inner = [(0.68 * x, 0.75 * z) for x, z in arch]
+        a.slab("opening", (0, -w * 0.78, 0), inner, w * 0.7, door, plane="xz")
         a.box("ground", (0, 0, 0.03), (1.3, 1.3, 0.07), shade(color.color, 0.6))
     return Draft(
         parts=a.parts,
@@ -214,7 +214,7 @@ def bridge(rng: Generator) -> Draft:
     dark = shade(finish.color, 0.75)
     width, half = between(rng, 0.6, 0.75), 0.96
     rise = 0.4 if shape == "arched" else 0.0
-    rail = chance(rng, 0.7)
+    rail = shape == "flat" or chance(rng, 0.7)
 
     def deck(x: float) -> float:
         return 0.45 + rise * (1 - (x / half) ** 2)

@@ -6,6 +6,7 @@ words that training has not shown.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -14,8 +15,8 @@ import numpy as np
 from .objects import Part
 
 NUMBERS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
-SHORT_WORDS = 5
 LONG_WORDS = (10, 25)
+_BEFORE_VOWEL = re.compile(r"\ba (?=(?!one)[aeio]|um)")  # of the words that families use
 
 HELD_OUT_ADJECTIVES: dict[str, tuple[str, ...]] = {
     "round": ("circular",),
@@ -55,8 +56,7 @@ def counted(n: int, noun: str, *adjectives: str) -> str:
 
 
 def with_article(phrase: str) -> str:
-    article = "an" if phrase[0] in "aeio" or phrase.startswith("umb") else "a"
-    return f"{article} {phrase}"
+    return f"a {phrase}"
 
 
 def listed(phrases: Iterable[str]) -> str:
@@ -87,8 +87,8 @@ def captions(draft: Draft, rng: np.random.Generator) -> tuple[str, ...]:
         made.append(f"{with_article(name(9, True))} with {listed(details[:2])}")
         made.append(f"{with_article(name(1, False))}, {listed(details[:2])}")
     made.append(_long(with_article(name(9, True)), details, rng))
-    short = [c for c in made if c]
-    return tuple(sorted(dict.fromkeys(short), key=lambda c: (len(c.split()), c)))
+    made = [_BEFORE_VOWEL.sub("an ", caption) for caption in made]
+    return tuple(sorted(dict.fromkeys(made), key=lambda c: (len(c.split()), c)))
 
 
 def _long(name: str, details: list[str], rng: np.random.Generator) -> str:

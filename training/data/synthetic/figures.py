@@ -16,7 +16,8 @@ def snowman(rng: Generator) -> Draft:
     balls = count(rng, 2, 3)
     snow = shade((236, 240, 244), rng=rng)
     radii = [0.5, 0.37, 0.27] if balls == 3 else [0.55, 0.36]
-    z, tops = 0.0, []
+    z = 0.0
+    tops: list[float] = []
     for r in radii:
         z += r * (0.92 if not tops else 0.78)
         a.ball("ball", (0, 0, z), r, shade(snow))
@@ -43,7 +44,7 @@ def snowman(rng: Generator) -> Draft:
         for sx in (-1, 1):
             tip = np.array([sx * 0.78, 0, chest + 0.36])
             a.rod("arm", (sx * rc * 0.7, 0, chest + 0.05), tip, 0.05, BARK)
-            a.rod("twig", tip * [0.84, 1, 0.96], tip + [sx * 0.02, 0, 0.2], 0.045, BARK)
+            a.rod("twig", tip * (0.84, 1, 0.96), tip + np.array([sx * 0.02, 0, 0.2]), 0.045, BARK)
     if scarf:
         a.torus("scarf", (0, 0, (tops[-1] + tops[-2]) / 2 + 0.08), 0.23, 0.085, wool.color)
     return Draft(

@@ -100,8 +100,8 @@ def stool(rng: Generator) -> Draft:
     """A stool: a seat on three or four legs, or on a pedestal."""
     a = Assembly()
     tall = choose(rng, "tall", "low")
-    height = between(rng, 1.5, 1.7) if tall == "tall" else between(rng, 0.55, 0.75)
-    top, radius = choose(rng, "round", "square"), between(rng, 0.42, 0.52)
+    height = between(rng, 1.5, 1.7) if tall == "tall" else between(rng, 0.72, 0.88)
+    top, radius = choose(rng, "round", "square"), between(rng, 0.36, 0.44)
     base = int(rng.choice([1, 3, 3, 4]))
     cushion = rng.random() < 0.4
     finish, dark = _seat_finish(rng)
@@ -214,7 +214,7 @@ def sofa(rng: Generator) -> Draft:
         nouns=("couch",),
         adjectives=({2: "short", 3: "", 4: "long"}[seats], f"{back}-backed"),
         finish=finish.word,
-        details=(counted(seats, "seat cushion"), f"two {arms} arms", f"a {back} back"),
+        details=(counted(seats, "seat cushion"), f"two {arms} arms"),
         attributes={"cushions": seats, "arm_style": arms, "back": back},
     )
 
@@ -264,7 +264,7 @@ def bed(rng: Generator) -> Draft:
     for i in range(pillows):
         x = 0.0 if pillows == 1 else (-0.35 if i == 0 else 0.35)
         a.box("pillow", (x, length / 2 - 0.28, z + 0.3), (0.58, 0.34, 0.18), (245, 244, 240), rounding=0.08)
-    poster = rng.random() < 0.3
+    poster = rng.random() < 0.2
     top = 1.7 if poster else z + (0.75 if head == "tall" else 0.42)
     board = z + (0.75 if head == "tall" else 0.42)
     a.box("headboard", (0, length / 2, board / 2), (width + 0.06, 0.12, board), finish.color)
@@ -274,7 +274,9 @@ def bed(rng: Generator) -> Draft:
             x, y = sx * (width / 2 - 0.02), sy * (length / 2 - 0.02)
             a.box("post", (x, y, high / 2), (0.13, 0.13, high), shade(finish.color, 0.8))
     if poster:
-        a.box("canopy", (0, 0, top), (width + 0.14, length + 0.14, 0.1), cover.color)
+        for s in (-1, 1):
+            a.box("canopy rail", (s * width / 2, 0, top), (0.13, length + 0.1, 0.13), cover.color)
+            a.box("canopy rail", (0, s * length / 2, top), (width + 0.1, 0.13, 0.13), cover.color)
     return Draft(
         parts=a.parts,
         nouns=("bed",),
@@ -284,7 +286,7 @@ def bed(rng: Generator) -> Draft:
             f"a {cover.word} blanket",
             counted(pillows, "white pillow"),
             f"a {head} headboard",
-            *(["a canopy on four posts"] if poster else []),
+            *(["a frame on four tall posts"] if poster else []),
         ),
         attributes={"pillows": pillows, "size": size, "headboard": head, "poster": int(poster)},
     )
@@ -317,6 +319,6 @@ def armchair(rng: Generator) -> Draft:
         nouns=("armchair",),
         adjectives=(f"{back}-backed",),
         finish=finish.word,
-        details=(f"a {back} {shape} back", "two padded arms", counted(4, "leg", "short", wood.word)),
+        details=(f"a {shape} back", "two padded arms", counted(4, "leg", "short", wood.word)),
         attributes={"legs": 4, "arms": 2, "back": back, "back_shape": shape},
     )

@@ -107,7 +107,7 @@ class SyntheticObject:
         return filled
 
     def sample_surface(self, n: int, rng: np.random.Generator) -> tuple[Floats, Floats, NDArray[np.uint8]]:
-        """n points, normals (float32) and colours (uint8) on the outer surface of the union, uniform by area."""
+        """n points, normals (float32) and colours (uint8), uniform on the outer surface of the union."""
         areas = np.array([part.primitive.area for part in self.parts])
         kept: list[tuple[Floats, Floats, NDArray[np.uint8]]] = []
         missing = n

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
+from numpy.typing import NDArray
 
 from .assembly import Assembly, along, ring
 from .captions import Draft, counted
+from .objects import Matrix
 from .palette import BARK, LEAF, pick, shade
 from .variation import Generator, between, chance, choose, count
 
@@ -61,10 +65,10 @@ def pine(rng: Generator) -> Draft:
     leaf = shade((215, 225, 228), rng=rng) if snowy else shade((40, 100, 60), rng=rng)
     a.column("trunk", (0, 0, 0), between(rng, 0.1, 0.14), 0.6, shade(BARK, rng=rng))
     bottom, top = between(rng, 0.3, 0.4), 1.9
-    step = (top - bottom) / (layers + 0.6)
+    step = (top - bottom) / (layers + 0.25)
     for i in range(layers):
         z, r = bottom + i * step, radius * (1 - 0.75 * i / layers)
-        end = step * 1.6 if i == layers - 1 else step * 1.45
+        end = step * 1.25
         a.column(
             "layer", (0, 0, z), r, end, shade(leaf, 0.9 + 0.06 * i), top=0.0 if i == layers - 1 else r * 0.18
         )
@@ -87,16 +91,20 @@ def palm(rng: Generator) -> Draft:
     bark, leaf = shade((150, 115, 75), rng=rng), shade((70, 145, 60), rng=rng)
     height = 1.45
     spine = [(-lean * (1 - (t - 1) ** 2) + lean, 0.0, height * t) for t in np.linspace(0, 1, 5)]
-    for i, (low, high) in enumerate(zip(spine[:-1], spine[1:], strict=True)):
+    for i, (low, high) in enumerate(pairwise(spine)):
         a.capsule("trunk", low, high, 0.13 - 0.012 * i, shade(bark, 0.95 if i % 2 else 1.05))
     x0 = spine[-1][0]
     for x, y in ring(fronds, 1.0, start=between(rng, 0, 60)):
-        middle = (x0 + 0.38 * x, 0.38 * y, height + 0.13)
-        end = np.array([x0 + 0.8 * x, 0.8 * y, height - 0.2])
-        for p, q, wide in (((x0, 0, height), middle, 0.12), (middle, end, 0.11)):
-            low, high = np.asarray(p, dtype=float), np.asarray(q, dtype=float)
-            half = float(np.linalg.norm(high - low)) / 2
-            a.ball("frond", (low + high) / 2, (wide, 0.05, half * 1.25), leaf, _blade(high - low))
+        knots = np.array(
+            [
+                (x0, 0, height),
+                (x0 + 0.38 * x, 0.38 * y, height + 0.13),
+                (x0 + 0.8 * x, 0.8 * y, height - 0.2),
+            ]
+        )
+        for start, end in pairwise(knots):
+            reach = float(np.linalg.norm(end - start)) * 0.62
+            a.ball("frond", (start + end) / 2, (0.115, 0.05, reach), leaf, _blade(end - start))
     coconuts = count(rng, 2, 3) if chance(rng, 0.5) else 0
     for x, y in ring(coconuts, 0.16, start=-60) if coconuts else []:
         a.ball("coconut", (x0 + x, y, height - 0.14), 0.11, (95, 65, 40))
@@ -113,7 +121,7 @@ def palm(rng: Generator) -> Draft:
     )
 
 
-def _blade(direction: np.ndarray) -> np.ndarray:
+def _blade(direction: NDArray[np.float64]) -> Matrix:
     """Rotation of a leaf along the direction, its flat side up."""
     z = direction / np.linalg.norm(direction)
     x = np.cross([0, 0, 1.0], z)
@@ -124,10 +132,10 @@ def _blade(direction: np.ndarray) -> np.ndarray:
 def cactus(rng: Generator) -> Draft:
     """A cactus: column with bent arms, or a ball; perhaps in a pot, perhaps flowering."""
     a = Assembly()
-    arms = count(rng, 0, 3)
+    shape = choose(rng, "tall", "tall", "tall", "round")
+    arms = count(rng, 1, 3) if shape == "tall" else 0
     green = shade((75, 135, 75), rng=rng)
-    shape = choose(rng, "tall", "round") if arms == 0 else "tall"
-    potted = chance(rng, 0.5)
+    potted = shape == "round" or chance(rng, 0.5)
     base = 0.45 if potted else 0.0
     if potted:
         a.column("pot", (0, 0, 0), 0.3, 0.5, (186, 112, 78), top=0.4)
@@ -144,7 +152,7 @@ def cactus(rng: Generator) -> Draft:
         rise = (0.4, 0.5, 0.24)[i]
         a.capsule("elbow", (0, 0, z), (side * reach, 0, z), 0.12, shade(green, 0.92))
         a.capsule("arm", (side * reach, 0, z), (side * reach, 0, z + rise), 0.125, shade(green, 0.95))
-    flower = chance(rng, 0.4)
+    flower = shape == "round" or chance(rng, 0.4)
     color = choose(rng, "pink", "yellow", "red")
     if flower:
         a.ball("flower", (0, 0, top), (0.16, 0.16, 0.11), pick(rng, color).color)

@@ -119,7 +119,7 @@ def hull_triangles(points: NDArray[np.float64]) -> tuple[Floats, Triangles]:
 def unit_vectors(n: int, rng: np.random.Generator) -> NDArray[np.float64]:
     """Uniform directions (n, 3)."""
     vectors = rng.standard_normal((n, 3))
-    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+    return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12))
 
 
 def sphere_grid(segments: int = ROUND_SEGMENTS) -> NDArray[np.float64]:
@@ -127,7 +127,8 @@ def sphere_grid(segments: int = ROUND_SEGMENTS) -> NDArray[np.float64]:
     azimuth = np.linspace(0, 2 * np.pi, segments, endpoint=False)
     polar = np.linspace(0, np.pi, segments // 2 + 1)
     u, v = np.meshgrid(azimuth, polar)
-    return np.stack([np.sin(v) * np.cos(u), np.sin(v) * np.sin(u), np.cos(v)], axis=-1).reshape(-1, 3)
+    grid = np.stack([np.sin(v) * np.cos(u), np.sin(v) * np.sin(u), np.cos(v)], axis=-1)
+    return np.asarray(grid.reshape(-1, 3))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,7 +144,7 @@ class Box(Primitive):
         return np.maximum(np.asarray(self.half) - self.rounding, 0.0)
 
     def signed_distance(self, points: Floats) -> Floats:
-        q = np.abs(points) - self.core.astype(np.float32)
+        q: Floats = np.abs(points) - self.core.astype(np.float32)
         outside = np.sqrt(np.square(np.maximum(q, 0)).sum(axis=1))
         return np.asarray(outside + np.minimum(q.max(axis=1), 0) - np.float32(self.rounding))
 
@@ -283,7 +284,7 @@ class Capsule(Primitive):
 
 @dataclass(frozen=True, kw_only=True)
 class Torus(Primitive):
-    """Round tube along a circle in the XY plane, or along its arc within `arc` radians of +X, ends rounded."""
+    """Round tube along a circle in the XY plane, or its arc within `arc` radians of +X, round-ended."""
 
     major: float
     minor: float

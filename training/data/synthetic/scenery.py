@@ -26,10 +26,8 @@ def street_lamp(rng: Generator) -> Draft:
     spots = [(0.0, height)] if not arms else [(0.42, 1.38), (-0.42, 1.38)][:lamps]
     for x, z in spots:
         if arms:
-            side = np.sign(x)
             a.capsule("arm", (0, 0, 1.74), (x, 0, 1.74), 0.05, c)
             a.rod("hanger", (x, 0, z + 0.2), (x, 0, 1.74), 0.045, c)
-            del side
         if top == "globe":
             a.ball("lamp", (x, 0, z + 0.14), 0.18, GLOW)
         else:

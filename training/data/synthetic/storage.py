@@ -1,4 +1,4 @@
-"""Furniture and boxes that store things: bookshelf, cabinet, wardrobe, desk, armchair's neighbours crate, chest."""
+"""Furniture and boxes that store things: bookshelf, dresser, wardrobe, desk, crate, chest."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import numpy as np
 from .assembly import Assembly
 from .captions import Draft, counted
 from .furniture import legs_at_corners
-from .palette import DARK, STEEL, Color, pick, shade
+from .palette import DARK, Color, pick, shade
 from .variation import Generator, between, chance, choose, count
 
 WALL = 0.08

@@ -219,7 +219,7 @@ class Convex(FacetedPrimitive):
     @cached_property
     def _planes(self) -> Floats:
         equations = ConvexHull(np.asarray(self.corners, dtype=np.float64)).equations
-        return np.unique(np.round(equations, 6), axis=0).astype(np.float32)
+        return np.asarray(np.unique(np.round(equations, 6), axis=0), dtype=np.float32)
 
     def signed_distance(self, points: Floats) -> Floats:
         return np.asarray((points @ self._planes[:, :3].T + self._planes[:, 3]).max(axis=1))

@@ -1,4 +1,4 @@
-"""Things to hold, drawn upright in the XZ plane: sword, hammer, axe, shield, key, ladder, umbrella, guitar."""
+"""Things to hold, upright in the XZ plane: sword, hammer, axe, shield, key, ladder, umbrella, guitar."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def sword(rng: Generator) -> Draft:
     a = Assembly()
     style = choose(rng, "straight", "straight", "curved")
     wide = choose(rng, "broad-bladed", "thin-bladed")
-    w = 0.13 if wide == "broad-bladed" else 0.065
+    w = 0.14 if wide == "broad-bladed" else 0.08
     long = choose(rng, "long", "short")
     start, tip = 0.5, (1.92 if long == "long" else 1.35)
     blade = pick(rng, "metal", "metal", "golden", "black", "blue")
@@ -27,7 +27,7 @@ def sword(rng: Generator) -> Draft:
         right = [(float(b + w), float(z)) for b, z in zip(bend, zs, strict=True)]
         left = [(float(b - w), float(z)) for b, z in zip(bend, zs, strict=True)]
         outline = [*right[:-1], (float(bend[-1] + 0.1), tip + 0.04), *left[:-1][::-1]]
-    a.slab("blade", (0, 0, 0), outline, 0.09, blade.color, plane="xz")
+    a.slab("blade", (0, 0, 0), outline, 0.1, blade.color, plane="xz")
     trim = pick(rng, "golden", "metal", "black", "red")
     span = between(rng, 0.26, 0.38)
     guard = choose(rng, "straight", "round")
@@ -113,9 +113,6 @@ def axe(rng: Generator) -> Draft:
     )
 
 
-SHIELDS = ("round", "heater", "rectangular", "kite")
-
-
 def shield(rng: Generator) -> Draft:
     """A shield facing -Y: round, pointed, rectangular or kite; rim, boss or cross."""
     a = Assembly()
@@ -142,10 +139,13 @@ def shield(rng: Generator) -> Draft:
     outline = outlines[shape]
     a.slab("rim", (0, 0, 0), outline, 0.14, trim.color, plane="xz")
     inner = [(0.84 * x, 0.86 * z) for x, z in outline]
-    a.slab("field", (0, -0.05, 0), inner, 0.18, main.color, plane="xz")
-    mark = choose(rng, "boss", "cross", "none")
+    if shape in ("round", "oval"):
+        a.ball("field", (0, 0, 0), (0.84 * outline[0][0], 0.2, 0.84 * outline[8][1]), main.color)
+    else:
+        a.slab("field", (0, -0.06, 0), inner, 0.2, main.color, plane="xz")
+    mark = choose(rng, "boss", "cross", *([] if shape == "rectangular" else ["none"]))
     if mark == "boss":
-        a.ball("boss", (0, -0.12, 0), (0.26, 0.2, 0.26), trim.color)
+        a.ball("boss", (0, -0.14, 0), (0.26, 0.22, 0.26), trim.color)
     elif mark == "cross":
         tall = 0.84 * max(z for _, z in outline)
         low = 0.8 * min(z for _, z in outline)
@@ -291,13 +291,6 @@ def guitar(rng: Generator) -> Draft:
     finish = pick(rng, "wooden", "wooden", "red", "black", "blue", "white", "yellow")
     dark = shade((70, 45, 30), rng=rng)
     if style == "acoustic":
-        angles = np.linspace(0, 2 * np.pi, 33)[:-1]
-        radius = 0.4 + 0.075 * np.cos(2 * angles) - 0.05 * np.sin(angles)
-        body = [
-            (float(s * 0.92 * np.cos(u)), float(s * 1.15 * np.sin(u)))
-            for s, u in zip(0.4 - 0.09 * np.cos(2 * angles) * -1 - 0.06 * np.sin(angles), angles, strict=True)
-        ]
-        del radius
         body = [
             (0.2, -0.42),
             (0.36, -0.32),
@@ -335,19 +328,20 @@ def guitar(rng: Generator) -> Draft:
             (-0.2, -0.4),
         ]
         depth = 0.15
-    a.slab("body", (0, 0, 0.44), body, depth, finish.color, plane="xz")
+    body = [(1.25 * x, 1.25 * z) for x, z in body]
+    a.slab("body", (0, 0, 0.52), body, depth, finish.color, plane="xz")
     front = -depth / 2
     if style == "acoustic":
-        a.rod("sound hole", (0, 0, 0.58), (0, front - 0.04, 0.58), 0.11, (45, 32, 25))
+        a.rod("sound hole", (0, 0, 0.7), (0, front - 0.05, 0.7), 0.14, (45, 32, 25))
     else:
         for z in (0.36, 0.56):
             a.box("pickup", (0, front, z), (0.24, 0.1, 0.08), (35, 35, 38))
-    a.box("bridge", (0, front, 0.24), (0.26, 0.12, 0.08), dark)
-    a.box("neck", (0, front + 0.02, 1.15), (0.12, 0.1, 1.1), dark)
-    a.box("head", (0, front + 0.03, 1.78), (0.2, 0.1, 0.28), finish.color)
+    a.box("bridge", (0, front, 0.24), (0.3, 0.14, 0.09), dark)
+    a.box("neck", (0, front + 0.02, 1.15), (0.13, 0.1, 1.0), dark)
+    a.box("head", (0, front + 0.03, 1.78), (0.24, 0.1, 0.28), finish.color)
     for sx in (-1, 1):
         for z in (1.71, 1.85):
-            a.ball("peg", (sx * 0.13, front + 0.03, z), 0.05, STEEL)
+            a.ball("peg", (sx * 0.15, front + 0.03, z), 0.05, STEEL)
     return Draft(
         parts=a.parts,
         nouns=("guitar", f"{style} guitar"),

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import numpy as np
-
-from .assembly import Assembly, Point, ring, turn
+from .assembly import Assembly, ring, turn
 from .captions import Draft, counted
 from .palette import DARK, GLASS, Color, pick, shade
 from .variation import Generator, between, chance, choose, count
@@ -19,10 +17,6 @@ def _wheels(a: Assembly, half_track: float, ys: list[float], radius: float, widt
             a.rod("wheel", (x - width / 2, y, radius), (x + width / 2, y, radius), radius, TIRE)
             end = x + sx * (width / 2 + 0.03)
             a.rod("hub", (x, y, radius), (end, y, radius), radius * 0.5, (190, 192, 196))
-
-
-def _wedge(low: list[Point], high: list[Point]) -> list[Point]:
-    return [*low, *high]
 
 
 def car(rng: Generator) -> Draft:
@@ -47,7 +41,7 @@ def car(rng: Generator) -> Draft:
         slope_front, slope_rear = (0.24, 0.2) if style == "sedan" else (0.22, 0.08)
         low = [(s * x, y, belt - 0.05) for s in (-1, 1) for y in (front, rear)]
         high = [(s * t, y, belt + tall) for s in (-1, 1) for y in (front + slope_front, rear - slope_rear)]
-        a.hull("cabin", _wedge(low, high), GLASS)
+        a.hull("cabin", [*low, *high], GLASS)
         a.box(
             "roof",
             (0, (front + slope_front + rear - slope_rear) / 2, belt + tall),
@@ -124,8 +118,7 @@ def truck(rng: Generator) -> Draft:
     elif cargo == "flatbed":
         a.box("cargo", (0, middle, 0.38), (width, length, 0.12), load.color)
     else:
-        for low, high in (((-1, 1), None),):
-            _dump_bed(a, (start, start + length), width, load.color)
+        _dump_bed(a, (start, start + length), width, load.color)
     ys = [-half + 0.3, half - 0.28] + ([half - 0.68] if axles == 3 else [])
     _wheels(a, width / 2 - 0.04, ys, r, 0.15)
     said = {
@@ -235,7 +228,7 @@ def sailboat(rng: Generator) -> Draft:
         pick(rng, "white", "white", "red", "yellow", "orange"),
     )
     rig = choose(rng, "one", "two", "square")
-    wide, z = between(rng, 0.24, 0.3), 0.3
+    wide, z = between(rng, 0.32, 0.4), 0.4
     length = between(rng, 0.7, 0.9)
     deck = [
         (-wide, length * 0.9, z),
@@ -252,20 +245,20 @@ def sailboat(rng: Generator) -> Draft:
         (0, -length * 0.7, 0),
     ]
     a.hull("hull", [*deck, *keel], hull.color)
-    a.rod("mast", (0, 0, z - 0.1), (0, 0, 1.85), 0.05, (120, 85, 55))
+    a.rod("mast", (0, 0, z - 0.1), (0, 0, 1.75), 0.055, (120, 85, 55))
     if rig == "square":
         a.slab(
             "sail",
             (0, -0.05, 0),
-            [(-0.5, 0.55), (0.5, 0.55), (0.42, 1.6), (-0.42, 1.6)],
+            [(-0.55, 0.55), (0.55, 0.55), (0.46, 1.55), (-0.46, 1.55)],
             0.08,
             sail.color,
             plane="xz",
         )
-        a.rod("yard", (-0.5, 0, 1.62), (0.5, 0, 1.62), 0.045, (120, 85, 55))
+        a.rod("yard", (-0.5, 0, 1.57), (0.5, 0, 1.57), 0.045, (120, 85, 55))
     else:
         a.slab(
-            "sail", (0, 0, 0), [(0.05, 0.5), (length * 0.95, 0.5), (0.05, 1.75)], 0.08, sail.color, plane="yz"
+            "sail", (0, 0, 0), [(0.05, 0.5), (length * 0.95, 0.5), (0.05, 1.66)], 0.08, sail.color, plane="yz"
         )
         a.rod("boom", (0, 0, 0.48), (0, length * 0.95, 0.48), 0.045, (120, 85, 55))
         if rig == "two":

@@ -50,7 +50,7 @@ def mug(rng: Generator) -> Draft:
         nouns=("mug",),
         adjectives=(tall, shape),
         finish=finish.word,
-        details=(f"a {ring} handle", f"{shape} sides"),
+        details=(f"a {ring} handle", "an open top"),
         attributes={"handles": 1, "shape": shape, "height": tall or "medium", "handle_size": ring},
     )
 
