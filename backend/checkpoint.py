@@ -1,0 +1,246 @@
+"""Model folders: config.json says what the model is, and the shards beside it hold its weights.
+
+A folder holds named modules, such as `transformer` and `shape_tokenizer`; a tensor's name starts with its
+module's.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+import torch
+from torch import Tensor, nn
+
+from backend.failures import WeightsError
+from backend.shards import FORMAT, INDEX, SHARD_BYTES, read_json, read_shards, some, write_json, write_shards
+
+CONFIG = "config.json"
+
+# Module name -> kind -> (configuration dataclass, module class made from it).
+Registries = Mapping[str, Mapping[str, tuple[type[Any], type[nn.Module]]]]
+StoredType = Literal["float32", "float16"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelInfo:
+    """What a model is, apart from its modules."""
+
+    preset: str  # such as mini
+    text_encoder: str  # name of the text encoder the transformer was trained with
+    licence: str  # of the weights, SPDX where possible
+    provenance: str  # what made them: code version, data, recipe
+    sampling: dict[str, Any] = field(default_factory=dict)  # defaults of SamplingSettings
+
+
+@dataclass(frozen=True, kw_only=True)
+class Model:
+    """A loaded model folder."""
+
+    info: ModelInfo
+    modules: dict[str, nn.Module]  # in evaluation mode, fp32
+
+
+def save(
+    folder: Path,
+    info: ModelInfo,
+    modules: Mapping[str, nn.Module],
+    registries: Registries,
+    *,
+    dtype: StoredType = "float32",
+    shard_bytes: int = SHARD_BYTES,
+) -> None:
+    """Writes the folder whole or not at all. Each module has a `config`; `registries` give its kind.
+
+    A folder already there is replaced if it holds a model; other files in it, such as a model card, stay.
+    Raises ValueError for a folder that is no model's, a module of no registered kind, or weights that are not
+    finite in `dtype`.
+    """
+    if folder.exists() and not (folder / CONFIG).is_file() and any(folder.iterdir()):
+        raise ValueError(f"{folder} holds something other than a model; choose another folder")
+    described = {name: _describe(name, module, registries) for name, module in modules.items()}
+    config = {"format": FORMAT, **asdict(info), "modules": described}
+    tensors = {
+        f"{prefix}.{name}": _stored(f"{prefix}.{name}", tensor, dtype)
+        for prefix, module in modules.items()
+        for name, tensor in _distinct(module)
+    }
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as scratch:
+        fresh = Path(scratch) / "model"
+        fresh.mkdir()
+        write_shards(fresh, tensors, shard_bytes)
+        write_json(fresh / CONFIG, config)
+        replaced = Path(scratch) / "replaced"
+        if folder.exists():
+            _keep_others(folder, fresh)
+            folder.rename(replaced)
+        try:
+            fresh.rename(folder)
+        except OSError:
+            if replaced.exists():
+                replaced.rename(folder)
+            raise
+
+
+def load(
+    folder: Path,
+    registries: Registries,
+    *,
+    device: str | torch.device = "cpu",
+    only: Collection[str] | None = None,
+) -> Model:
+    """The model of a folder, or of it the modules named in `only`, after every check.
+
+    Raises WeightsError, whose sentence says what is wrong and what to do.
+    """
+    info, described = read_config(folder)
+    wanted = described if only is None else {name: described[name] for name in only if name in described}
+    if only is not None and len(wanted) < len(set(only)):
+        raise WeightsError(
+            f"{folder} has no {', '.join(sorted(set(only) - wanted.keys()))}; choose another model."
+        )
+    tensors = read_shards(folder, ("",) if only is None else tuple(f"{name}." for name in wanted))
+    if only is None and (stray := sorted(n for n in tensors if n.split(".")[0] not in wanted)):
+        raise WeightsError(f"{folder} has weights of no module in its config.json: {some(stray)}.")
+    modules = {}
+    for name, (kind, raw) in wanted.items():
+        module = _build(name, kind, raw, registries)
+        own = {key.removeprefix(f"{name}."): t for key, t in tensors.items() if key.startswith(f"{name}.")}
+        fill(module, own)
+        modules[name] = module.to(device).eval()
+    return Model(info=info, modules=modules)
+
+
+def read_config(folder: Path) -> tuple[ModelInfo, dict[str, tuple[str, dict[str, Any]]]]:
+    """What a model is, and each module's kind and configuration; reads no weights. Raises WeightsError."""
+    if not folder.is_dir():
+        raise WeightsError(f"There is no model folder at {folder}; check the path or install the weights.")
+    raw = read_json(folder / CONFIG)
+    if raw.get("format") != FORMAT:
+        raise WeightsError(
+            f"{folder} is of model format {raw.get('format')!r} and this version reads {FORMAT}; "
+            "install the matching version."
+        )
+    try:
+        info = config_from_dict(ModelInfo, {key: raw[key] for key in raw if key not in ("format", "modules")})
+        modules = {name: (str(m["kind"]), dict(m["config"])) for name, m in raw["modules"].items()}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise WeightsError(f"{folder / CONFIG} is damaged ({error}); copy the model folder again.") from error
+    return info, modules
+
+
+def config_from_dict(kind: type[Any], raw: Mapping[str, Any]) -> Any:
+    """A configuration dataclass from JSON. Raises ValueError naming unknown, missing or wrongly typed keys.
+
+    Every field must be there: a checkpoint never leans on today's defaults.
+    """
+    known = {f.name for f in fields(kind)}
+    if unknown := sorted(raw.keys() - known):
+        raise ValueError(f"{kind.__name__} has unknown keys: {', '.join(unknown)}")
+    if missing := sorted(known - raw.keys()):
+        raise ValueError(f"{kind.__name__} lacks keys: {', '.join(missing)}")
+    return msgspec.convert(dict(raw), kind)
+
+
+def fill(module: nn.Module, tensors: Mapping[str, Tensor], *, dead: Collection[str] = ()) -> None:
+    """Makes `tensors` the parameters and buffers of `module`, in place and without copies, as fp32.
+
+    A tied parameter may be given under any or all of its names. Names in `dead` are passed over when present.
+    Raises WeightsError naming unknown, missing, misshapen or differing keys.
+    """
+    expected = module.state_dict(keep_vars=True)
+    given = {name: _loaded(tensor) for name, tensor in tensors.items() if name not in dead}
+    for names in _aliases(expected):
+        found = [name for name in names if name in given]
+        if any(not torch.equal(given[found[0]], given[name]) for name in found[1:]):
+            raise WeightsError(f"The weights give one tensor two values: {some(found)}.")
+        for name in names if found else []:
+            given[name] = given[found[0]]
+    problems = {
+        "lack": sorted(expected.keys() - given.keys()),
+        "have unknown": sorted(given.keys() - expected.keys()),
+        "have another shape for": sorted(
+            name for name in expected.keys() & given.keys() if expected[name].shape != given[name].shape
+        ),
+    }
+    if any(problems.values()):
+        told = "; they ".join(f"{verb} {some(names)}" for verb, names in problems.items() if names)
+        raise WeightsError(
+            f"The weights do not fit their configuration: they {told}. Check that both belong together."
+        )
+    module.load_state_dict(given, assign=True)
+    for owner in module.modules():
+        for name, buffer in owner.named_buffers(recurse=False):
+            if buffer.is_meta:
+                assert buffer.numel() == 0, (
+                    f"{name} is built at construction, which a model on meta cannot do"
+                )
+                setattr(owner, name, torch.empty_like(buffer, device="cpu"))
+
+
+def _build(name: str, kind: str, raw: Mapping[str, Any], registries: Registries) -> nn.Module:
+    kinds = registries.get(name, {})
+    if kind not in kinds:
+        raise WeightsError(
+            f"This version knows no {name} of kind {kind!r}; install the version the model asks for."
+        )
+    config_type, module_type = kinds[kind]
+    try:
+        config = config_from_dict(config_type, raw)
+    except ValueError as error:
+        raise WeightsError(f"The configuration of {name} does not hold: {error}.") from error
+    with torch.device("meta"):  # no time and memory for values that are replaced at once
+        return module_type(config)
+
+
+def _describe(name: str, module: nn.Module, registries: Registries) -> dict[str, Any]:
+    for kind, (_, module_type) in registries.get(name, {}).items():
+        if type(module) is module_type:
+            config: Any = module.config
+            return {"kind": kind, "config": asdict(config)}
+    raise ValueError(f"no registered kind of {name} is a {type(module).__name__}")
+
+
+def _aliases(state: Mapping[str, Tensor]) -> Iterator[list[str]]:
+    """Groups of names of one tensor."""
+    groups: dict[int, list[str]] = {}
+    for name, tensor in state.items():
+        groups.setdefault(id(tensor), []).append(name)
+    yield from groups.values()
+
+
+def _distinct(module: nn.Module) -> Iterator[tuple[str, Tensor]]:
+    """State without the further names of tied tensors."""
+    state = module.state_dict(keep_vars=True)
+    for names in _aliases(state):
+        yield names[0], state[names[0]]
+
+
+def _stored(name: str, tensor: Tensor, dtype: StoredType) -> Tensor:
+    tensor = tensor.detach().cpu().contiguous()
+    if tensor.is_floating_point():
+        tensor = tensor.to(getattr(torch, dtype))
+        if not torch.isfinite(tensor).all():
+            raise ValueError(f"{name} is not finite in {dtype}")
+    return tensor
+
+
+def _loaded(tensor: Tensor) -> Tensor:
+    return tensor.float() if tensor.is_floating_point() else tensor
+
+
+def _keep_others(folder: Path, fresh: Path) -> None:
+    """Carries over what is not part of the model."""
+    for entry in folder.iterdir():
+        if entry.name in (CONFIG, INDEX) or entry.match("model-*-of-*.safetensors"):
+            continue
+        if entry.is_dir():
+            shutil.copytree(entry, fresh / entry.name)
+        else:
+            shutil.copy2(entry, fresh / entry.name)
