@@ -85,7 +85,7 @@ def captions(draft: Draft, rng: np.random.Generator) -> tuple[str, ...]:
         made.append(f"{with_article(name(int(rng.integers(0, 3)), bool(rng.integers(2))))} with {detail}")
     if len(details) > 1:
         made.append(f"{with_article(name(9, True))} with {listed(details[:2])}")
-        made.append(f"{with_article(name(1, False))}, {listed(details[:2])}")
+        made.append(f"{with_article(name(1, False))} that has {listed(details[:2])}")
     made.append(_long(with_article(name(9, True)), details, rng))
     made = [_BEFORE_VOWEL.sub("an ", caption) for caption in made]
     return tuple(sorted(dict.fromkeys(made), key=lambda c: (len(c.split()), c)))

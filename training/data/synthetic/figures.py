@@ -6,7 +6,7 @@ import numpy as np
 
 from .assembly import Assembly
 from .captions import Draft, counted
-from .palette import BARK, DARK, pick, shade
+from .palette import BARK, DARK, Color, pick, shade
 from .variation import Generator, between, chance, choose, count
 
 
@@ -67,8 +67,22 @@ def snowman(rng: Generator) -> Draft:
     )
 
 
+def _robot_head(a: Assembly, head: str, top: float, eyes: int, antennas: int, c: Color, dark: Color) -> None:
+    """Head on the height of the shoulders, its eyes and antennas."""
+    if head == "square":
+        a.box("head", (0, 0, top + 0.27), (0.52, 0.42, 0.4), c, rounding=0.04)
+    else:
+        a.ball("head", (0, 0, top + 0.27), 0.26, c)
+    glow = (90, 210, 230)
+    for x in (0.0,) if eyes == 1 else (-0.12, 0.12):
+        a.ball("eye", (x, -0.22, top + 0.3), 0.1 if eyes == 1 else 0.075, glow)
+    for x in [(), (0.0,), (-0.15, 0.15)][antennas]:
+        a.rod("antenna", (x, 0, top + 0.4), (x * 1.5, 0, top + 0.62), 0.04, dark)
+        a.ball("antenna tip", (x * 1.5, 0, top + 0.64), 0.07, (210, 60, 50))
+
+
 def robot(rng: Generator) -> Draft:
-    """A robot: box or round body and head, arms, legs or a wheeled base, antennae."""
+    """A robot: box or round body and head, arms, legs or tank tracks, antennas."""
     a = Assembly()
     body, head = choose(rng, "square", "round"), choose(rng, "square", "round")
     color, trim = (
@@ -96,18 +110,8 @@ def robot(rng: Generator) -> Draft:
     )
     top = low + tall
     a.column("neck", (0, 0, top - 0.08), 0.1, 0.2, dark)
-    if head == "square":
-        a.box("head", (0, 0, top + 0.27), (0.52, 0.42, 0.4), c, rounding=0.04)
-    else:
-        a.ball("head", (0, 0, top + 0.27), 0.26, c)
-    eyes = count(rng, 1, 2)
-    glow = (90, 210, 230)
-    for x in (0.0,) if eyes == 1 else (-0.12, 0.12):
-        a.ball("eye", (x, -0.22, top + 0.3), 0.1 if eyes == 1 else 0.075, glow)
-    antennas = count(rng, 0, 2)
-    for x in {0: (), 1: (0.0,), 2: (-0.15, 0.15)}[antennas]:
-        a.rod("antenna", (x, 0, top + 0.4), (x * 1.5, 0, top + 0.62), 0.04, dark)
-        a.ball("antenna tip", (x * 1.5, 0, top + 0.64), 0.07, (210, 60, 50))
+    eyes, antennas = count(rng, 1, 2), count(rng, 0, 2)
+    _robot_head(a, head, top, eyes, antennas, c, dark)
     pose = choose(rng, "down", "down", "raised")
     for sx in (-1, 1):
         shoulder = np.array([sx * (w + 0.1), 0, top - 0.14])
@@ -119,7 +123,6 @@ def robot(rng: Generator) -> Draft:
         parts=a.parts,
         nouns=("robot",),
         finish=color.word,
-        adjectives=("",),
         details=(
             f"a {body} body",
             f"a {head} head",

@@ -280,7 +280,7 @@ def bed(rng: Generator) -> Draft:
     return Draft(
         parts=a.parts,
         nouns=("bed",),
-        adjectives=("four-poster" if poster else "", size),
+        adjectives=(size, "four-poster" if poster else ""),
         finish=finish.word,
         details=(
             f"a {cover.word} blanket",

@@ -11,14 +11,17 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from backend.geometry.canonical import LONGEST_SIDE
 from backend.geometry.mesh import Mesh
 
 from .palette import Color
 from .primitives import Bools, Floats, Primitive, Vector
 
-LONGEST_SIDE = 1.92
+
 MINIMUM_THICKNESS = 0.066  # what a decoder of about 0.045 units a cell can still show
-INSIDE_MARGIN = 1e-4  # a sample this deep inside another part is not on the outer surface
+# A sample is not on the outer surface if, lifted along its normal, it is this deep in another part. The lift
+# also drops faces in contact (a book beside a book) and keeps coplanar ones that face the same way.
+LIFT, INSIDE_MARGIN = 3e-4, 1e-4
 
 Matrix = NDArray[np.float64]
 
@@ -131,11 +134,12 @@ class SyntheticObject:
         where, facing = np.concatenate(points), np.concatenate(normals)
         source = np.repeat(np.arange(len(self.parts)), counts)
         hidden = np.zeros(len(where), dtype=bool)
+        lifted = where + np.float32(LIFT) * facing
         for k, part in enumerate(self.parts):
-            near = self._within(where, k)
+            near = self._within(lifted, k)
             near = near[(source[near] != k) & ~hidden[near]]
             if len(near):
-                distance = part.primitive.signed_distance(part.to_local(where[near]))
+                distance = part.primitive.signed_distance(part.to_local(lifted[near]))
                 hidden[near] = distance < -INSIDE_MARGIN
         colors = np.array([part.color for part in self.parts], dtype=np.uint8)[source]
         return where[~hidden], facing[~hidden], colors[~hidden]

@@ -102,9 +102,9 @@ def palm(rng: Generator) -> Draft:
                 (x0 + 0.8 * x, 0.8 * y, height - 0.2),
             ]
         )
-        for start, end in pairwise(knots):
+        for name, start, end in zip(("frond", "frond tip"), knots[:-1], knots[1:], strict=True):
             reach = float(np.linalg.norm(end - start)) * 0.62
-            a.ball("frond", (start + end) / 2, (0.115, 0.05, reach), leaf, _blade(end - start))
+            a.ball(name, (start + end) / 2, (0.115, 0.05, reach), leaf, _blade(end - start))
     coconuts = count(rng, 2, 3) if chance(rng, 0.5) else 0
     for x, y in ring(coconuts, 0.16, start=-60) if coconuts else []:
         a.ball("coconut", (x0 + x, y, height - 0.14), 0.11, (95, 65, 40))
@@ -238,7 +238,7 @@ def flower(rng: Generator) -> Draft:
     a.ball("center", (0, -0.1, height), (0.17, 0.12, 0.17), center)
     return Draft(
         parts=a.parts,
-        nouns=("flower in a pot", "potted flower"),
+        nouns=("flower", "potted flower"),
         adjectives=(stem,),
         finish=color.word,
         details=(

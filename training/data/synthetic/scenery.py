@@ -269,7 +269,8 @@ def rock(rng: Generator) -> Draft:
         adjectives=(shape,) if stones == 1 else (),
         finish=finish.word if stones == 1 and finish.word != "stone" else "",
         details=(
-            "rough faces" if stones == 1 else counted(stones, f"{shape} {finish.word} stones"),
+            *([counted(stones, f"{shape} {finish.word} stones")] if stones > 1 else []),
+            "rough faces",
             *(["green moss on top"] if moss else []),
         ),
         attributes={"stones": stones, "shape": shape, "moss": int(moss)},

@@ -67,7 +67,7 @@ def triangulate(outline: NDArray[np.float64]) -> Triangles:
             if turn > 1e-12 and not _any_inside(others, a, b, c):
                 break
         else:
-            raise ValueError(f"outline is not a simple polygon: {outline.tolist()}")
+            raise ValueError(f"outline is not a simple counter-clockwise polygon: {outline.tolist()}")
         triangles.append(ear)
         del left[k]
     return np.asarray([*triangles, tuple(left)], dtype=np.int32)

@@ -14,8 +14,8 @@ def sword(rng: Generator) -> Draft:
     """A sword, point up: straight or curved, broad or narrow blade, guard, grip, pommel."""
     a = Assembly()
     style = choose(rng, "straight", "straight", "curved")
-    wide = choose(rng, "broad-bladed", "thin-bladed")
-    w = 0.14 if wide == "broad-bladed" else 0.08
+    wide = choose(rng, "thick-bladed", "thin-bladed")
+    w = 0.14 if wide == "thick-bladed" else 0.08
     long = choose(rng, "long", "short")
     start, tip = 0.5, (1.92 if long == "long" else 1.35)
     blade = pick(rng, "metal", "metal", "golden", "black", "blue")
@@ -284,51 +284,52 @@ def umbrella(rng: Generator) -> Draft:
     )
 
 
+GUITAR_BODIES: dict[str, list[tuple[float, float]]] = {
+    "acoustic": [
+        (0.2, -0.42),
+        (0.36, -0.32),
+        (0.41, -0.14),
+        (0.35, 0.04),
+        (0.26, 0.14),
+        (0.29, 0.27),
+        (0.27, 0.4),
+        (0.15, 0.5),
+        (-0.15, 0.5),
+        (-0.27, 0.4),
+        (-0.29, 0.27),
+        (-0.26, 0.14),
+        (-0.35, 0.04),
+        (-0.41, -0.14),
+        (-0.36, -0.32),
+        (-0.2, -0.42),
+    ],
+    "electric": [
+        (0.2, -0.4),
+        (0.34, -0.28),
+        (0.34, -0.08),
+        (0.22, 0.1),
+        (0.32, 0.42),
+        (0.22, 0.5),
+        (0.1, 0.26),
+        (-0.1, 0.26),
+        (-0.2, 0.42),
+        (-0.32, 0.36),
+        (-0.22, 0.1),
+        (-0.34, -0.08),
+        (-0.34, -0.28),
+        (-0.2, -0.4),
+    ],
+}
+
+
 def guitar(rng: Generator) -> Draft:
     """A guitar standing, face to -Y: acoustic (waisted) or electric (horned) body, neck, head, pegs."""
     a = Assembly()
     style = choose(rng, "acoustic", "electric")
     finish = pick(rng, "wooden", "wooden", "red", "black", "blue", "white", "yellow")
     dark = shade((70, 45, 30), rng=rng)
-    if style == "acoustic":
-        body = [
-            (0.2, -0.42),
-            (0.36, -0.32),
-            (0.41, -0.14),
-            (0.35, 0.04),
-            (0.26, 0.14),
-            (0.29, 0.27),
-            (0.27, 0.4),
-            (0.15, 0.5),
-            (-0.15, 0.5),
-            (-0.27, 0.4),
-            (-0.29, 0.27),
-            (-0.26, 0.14),
-            (-0.35, 0.04),
-            (-0.41, -0.14),
-            (-0.36, -0.32),
-            (-0.2, -0.42),
-        ]
-        depth = 0.24
-    else:
-        body = [
-            (0.2, -0.4),
-            (0.34, -0.28),
-            (0.34, -0.08),
-            (0.22, 0.1),
-            (0.32, 0.42),
-            (0.22, 0.5),
-            (0.1, 0.26),
-            (-0.1, 0.26),
-            (-0.2, 0.42),
-            (-0.32, 0.36),
-            (-0.22, 0.1),
-            (-0.34, -0.08),
-            (-0.34, -0.28),
-            (-0.2, -0.4),
-        ]
-        depth = 0.15
-    body = [(1.25 * x, 1.25 * z) for x, z in body]
+    body = [(1.25 * x, 1.25 * z) for x, z in GUITAR_BODIES[style]]
+    depth = 0.24 if style == "acoustic" else 0.15
     a.slab("body", (0, 0, 0.52), body, depth, finish.color, plane="xz")
     front = -depth / 2
     if style == "acoustic":

@@ -19,16 +19,8 @@ def _wheels(a: Assembly, half_track: float, ys: list[float], radius: float, widt
             a.rod("hub", (x, y, radius), (end, y, radius), radius * 0.5, (190, 192, 196))
 
 
-def car(rng: Generator) -> Draft:
-    """A car: sedan, hatchback, pickup, convertible or van, on four wheels."""
-    a = Assembly()
-    style = choose(rng, "sedan", "hatchback", "pickup", "convertible", "van")
-    color = pick(rng)
-    half, width = 0.96, between(rng, 0.82, 0.92)
-    radius = choose(rng, "big", "small")
-    r = 0.25 if radius == "big" else 0.19
-    z0, belt = r * 0.75, r + 0.3
-    a.box("body", (0, 0, (z0 + belt) / 2), (width, 2 * half, belt - z0), color.color, rounding=0.06)
+def _upper_body(a: Assembly, style: str, width: float, half: float, belt: float, color: Color) -> None:
+    """What stands above the belt line of a car: cabin or windshield and seats, cargo bed."""
     x, t = width / 2 - 0.04, width / 2 - 0.12
     front, rear = (
         -0.42,
@@ -46,7 +38,7 @@ def car(rng: Generator) -> Draft:
             "roof",
             (0, (front + slope_front + rear - slope_rear) / 2, belt + tall),
             (2 * t + 0.05, rear - slope_rear - front - slope_front + 0.06, 0.07),
-            color.color,
+            color,
         )
     else:
         a.box(
@@ -60,24 +52,37 @@ def car(rng: Generator) -> Draft:
             a.box("seat", (sx * 0.19, 0.2, belt + 0.08), (0.27, 0.12, 0.32), (95, 60, 45), rounding=0.04)
     if style == "pickup":
         for sx in (-1, 1):
-            a.box("bed wall", (sx * (width / 2 - 0.04), 0.56, belt + 0.06), (0.08, 0.8, 0.2), color.color)
-        a.box("tailgate", (0, half - 0.04, belt + 0.06), (width, 0.08, 0.2), color.color)
+            a.box("bed wall", (sx * (width / 2 - 0.04), 0.56, belt + 0.06), (0.08, 0.8, 0.2), color)
+        a.box("tailgate", (0, half - 0.04, belt + 0.06), (width, 0.08, 0.2), color)
+
+
+def car(rng: Generator) -> Draft:
+    """A car: sedan, hatchback, pickup, convertible or van, on four wheels."""
+    a = Assembly()
+    style = choose(rng, "sedan", "hatchback", "pickup", "convertible", "van")
+    color = pick(rng)
+    half, width = 0.96, between(rng, 0.82, 0.92)
+    radius = choose(rng, "big", "small")
+    r = 0.25 if radius == "big" else 0.19
+    z0, belt = r * 0.75, r + 0.3
+    a.box("body", (0, 0, (z0 + belt) / 2), (width, 2 * half, belt - z0), color.color, rounding=0.06)
+    _upper_body(a, style, width, half, belt, color.color)
     _wheels(a, width / 2 - 0.03, [-0.58, 0.58], r, 0.16)
     for sx in (-1, 1):
         a.ball(
             "headlight", (sx * width * 0.32, -half + 0.02, belt - 0.14), (0.1, 0.06, 0.08), (245, 235, 190)
         )
     a.box("bumper", (0, -half, z0 + 0.08), (width * 0.9, 0.09, 0.1), shade(color.color, 0.5))
-    noun = {
-        "sedan": "car",
-        "hatchback": "hatchback car",
-        "pickup": "pickup truck",
-        "convertible": "convertible car",
-        "van": "van",
+    nouns = {
+        "sedan": ("car",),
+        "hatchback": ("hatchback car", "car"),
+        "pickup": ("pickup truck",),
+        "convertible": ("convertible car", "car"),
+        "van": ("van",),
     }[style]
     return Draft(
         parts=a.parts,
-        nouns=(noun,),
+        nouns=nouns,
         adjectives=(),
         finish=color.word,
         details=(
@@ -148,6 +153,17 @@ def _dump_bed(a: Assembly, span: tuple[float, float], width: float, color: Color
     a.box("cargo back", (0, end - 0.04, 0.54), (width + 0.06, 0.09, 0.34), color)
 
 
+def _propeller_and_gear(a: Assembly, half: float, blades: int) -> None:
+    """Propeller on the nose and two wheels on struts under the wing."""
+    a.rod("hub", (0, -half - 0.04, 0), (0, -half + 0.1, 0), 0.07, DARK)
+    a.box("propeller", (0, -half, 0), (0.7, 0.07, 0.1), DARK)
+    if blades == 4:
+        a.box("propeller", (0, -half, 0), (0.1, 0.07, 0.7), DARK)
+    for sx in (-1, 1):
+        a.rod("wheel", (sx * 0.2 - 0.05, -0.4, -0.34), (sx * 0.2 + 0.05, -0.4, -0.34), 0.1, TIRE)
+        a.rod("gear", (sx * 0.1, -0.4, -0.1), (sx * 0.2, -0.4, -0.34), 0.045, DARK)
+
+
 def airplane(rng: Generator) -> Draft:
     """An airplane: propeller plane, jet airliner or biplane."""
     a = Assembly()
@@ -183,26 +199,16 @@ def airplane(rng: Generator) -> Draft:
     a.box("tailplane", (0, half - 0.12, 0.06), (0.66, 0.22, 0.075), trim.color)
     fin = [(half - 0.34, 0.04), (half - 0.02, 0.04), (half, 0.42), (half - 0.16, 0.42)]
     a.slab("tail fin", (0, 0, 0), fin, 0.08, trim.color, plane="yz")
-    engines = 0
-    if style == "jet":
-        engines = 2
+    engines = 2 if style == "jet" else 0
+    if engines:
         for sx in (-1, 1):
             a.rod(
                 "engine", (sx * 0.38, -0.26, -0.15), (sx * 0.38, 0.1, -0.15), 0.095, shade(color.color, 0.7)
             )
     else:
-        a.rod("hub", (0, -half - 0.04, 0), (0, -half + 0.1, 0), 0.07, DARK)
-        blades = 2 if chance(rng) else 4
-        a.box("propeller", (0, -half, 0), (0.7, 0.07, 0.1), DARK)
-        if blades == 4:
-            a.box("propeller", (0, -half, 0), (0.1, 0.07, 0.7), DARK)
-        for sx in (-1, 1):
-            a.rod("wheel", (sx * 0.2 - 0.05, -0.4, -0.34), (sx * 0.2 + 0.05, -0.4, -0.34), 0.1, TIRE)
-            a.rod("gear", (sx * 0.1, -0.4, -0.1), (sx * 0.2, -0.4, -0.34), 0.045, DARK)
+        _propeller_and_gear(a, half, 2 if chance(rng) else 4)
     a.ball("cockpit", (0, -0.45 if style != "jet" else -0.72, r * 0.8), (r * 0.6, 0.2, 0.12), GLASS)
-    said = {"jet": "two jet engines", "propeller": "a propeller on the nose", "biplane": "two stacked wings"}[
-        style
-    ]
+    said = {"jet": "two jet engines", "propeller": "a nose propeller", "biplane": "two stacked wings"}[style]
     return Draft(
         parts=a.parts,
         nouns=(
@@ -211,13 +217,35 @@ def airplane(rng: Generator) -> Draft:
         ),
         finish=color.word,
         details=(said, f"{wide} {trim.word} wings", "a tail fin"),
-        attributes={
-            "style": style,
-            "engines": engines,
-            "wings": 2 if style == "biplane" else 1,
-            "span": wide,
-        },
+        attributes={"style": style, "engines": engines, "wings": 1 + (style == "biplane"), "span": wide},
     )
+
+
+def _rigging(a: Assembly, rig: str, length: float, z: float, color: Color) -> None:
+    """Mast, spars and sails: "one" or "two" triangular ones along the boat, or a "square" one across."""
+    a.rod("mast", (0, 0, z - 0.1), (0, 0, 1.75), 0.055, (120, 85, 55))
+    if rig == "square":
+        a.slab(
+            "sail",
+            (0, -0.05, 0),
+            [(-0.55, 0.55), (0.55, 0.55), (0.46, 1.55), (-0.46, 1.55)],
+            0.08,
+            color,
+            plane="xz",
+        )
+        a.rod("yard", (-0.5, 0, 1.57), (0.5, 0, 1.57), 0.045, (120, 85, 55))
+    else:
+        a.slab("sail", (0, 0, 0), [(0.05, 0.5), (length * 0.95, 0.5), (0.05, 1.66)], 0.08, color, plane="yz")
+        a.rod("boom", (0, 0, 0.48), (0, length * 0.95, 0.48), 0.045, (120, 85, 55))
+        if rig == "two":
+            a.slab(
+                "sail",
+                (0, 0, 0),
+                [(-0.07, 0.5), (-0.07, 1.55), (-length * 0.9, 0.5)],
+                0.08,
+                color,
+                plane="yz",
+            )
 
 
 def sailboat(rng: Generator) -> Draft:
@@ -245,31 +273,7 @@ def sailboat(rng: Generator) -> Draft:
         (0, -length * 0.7, 0),
     ]
     a.hull("hull", [*deck, *keel], hull.color)
-    a.rod("mast", (0, 0, z - 0.1), (0, 0, 1.75), 0.055, (120, 85, 55))
-    if rig == "square":
-        a.slab(
-            "sail",
-            (0, -0.05, 0),
-            [(-0.55, 0.55), (0.55, 0.55), (0.46, 1.55), (-0.46, 1.55)],
-            0.08,
-            sail.color,
-            plane="xz",
-        )
-        a.rod("yard", (-0.5, 0, 1.57), (0.5, 0, 1.57), 0.045, (120, 85, 55))
-    else:
-        a.slab(
-            "sail", (0, 0, 0), [(0.05, 0.5), (length * 0.95, 0.5), (0.05, 1.66)], 0.08, sail.color, plane="yz"
-        )
-        a.rod("boom", (0, 0, 0.48), (0, length * 0.95, 0.48), 0.045, (120, 85, 55))
-        if rig == "two":
-            a.slab(
-                "sail",
-                (0, 0, 0),
-                [(-0.07, 0.5), (-0.07, 1.55), (-length * 0.9, 0.5)],
-                0.08,
-                sail.color,
-                plane="yz",
-            )
+    _rigging(a, rig, length, z, sail.color)
     cabin = chance(rng, 0.4)
     if cabin:
         a.box("cabin", (0, length * 0.45, z + 0.08), (wide * 1.2, length * 0.4, 0.2), (225, 220, 210))
