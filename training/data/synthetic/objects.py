@@ -17,7 +17,6 @@ from backend.geometry.mesh import Mesh
 from .palette import Color
 from .primitives import Bools, Floats, Primitive, Vector
 
-
 MINIMUM_THICKNESS = 0.066  # what a decoder of about 0.045 units a cell can still show
 # A sample is not on the outer surface if, lifted along its normal, it is this deep in another part. The lift
 # also drops faces in contact (a book beside a book) and keeps coplanar ones that face the same way.
