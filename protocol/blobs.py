@@ -129,9 +129,11 @@ class BlobWriter:
             yield put, frame
 
     def credit(self, have: Have) -> None:
-        if have.sha == self.sha and have.off <= len(self._data):
-            self._held = max(self._held, have.off)
-            self._sent = max(self._sent, self._held)
+        """Takes an answer; less than before means the backend lost the rest, and it is sent again."""
+        if have.sha != self.sha or have.off > len(self._data):
+            return
+        self._sent = have.off if have.off < self._held else max(self._sent, have.off)
+        self._held = have.off
 
     def restart(self) -> None:
         """After a reconnect: send again from what the backend is known to hold."""

@@ -42,7 +42,10 @@ CODES: dict[str, Wording] = {
     "version": Wording("The add-on and the backend speak different versions.", UPDATE, "never"),
     "no_hello": Wording("The backend does not know this connection yet.", "Reconnect.", "now"),
     "too_big": Wording("A message is larger than allowed.", "Send less at once.", "never"),
-    # access; the first three are found by the client, from the handshake
+    # access; all but `key_unknown` are found by the client alone, from the handshake or from silence
+    "no_backend": Wording(
+        "The backend does not answer.", "See that it runs, and that it can be reached.", "later"
+    ),
     "key_unknown": Wording(
         "This server does not know your key yet.", "Ask its owner to add your key.", "later"
     ),
