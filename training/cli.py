@@ -15,6 +15,9 @@ app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help=__d
 data = typer.Typer(no_args_is_help=True, help="Make labelled shapes.")
 app.add_typer(data, name="data")
 
+# Procedural objects that no training set holds.
+HELD_OUT_SEEDS = range(10_000_000, 10_000_256)
+
 Out = Annotated[Path, typer.Option(help="folder that receives the shards")]
 Processes = Annotated[int, typer.Option(help="worker processes")]
 
@@ -47,12 +50,62 @@ def shape_tokenizer(
     stop_after: Annotated[int | None, typer.Option(help="stop at this step")] = None,
 ) -> None:
     """Train the shape tokenizer of `mini`."""
-    from training.loop import train
+    from training.loop import save_recipe, train
     from training.recipes.mini import shape_tokenizer as recipe
     from training.shape_tokenizer import load_task
 
     settings = recipe()
+    save_recipe(run, settings)
     train(load_task(settings, data), settings.loop, run, stop_after=stop_after)
+
+
+@app.command()
+def tokens(
+    tokenizer_run: Annotated[Path, typer.Option(help="run folder of the shape tokenizer")],
+    out: Annotated[Path, typer.Option(help="folder that receives the token files")],
+    data: Annotated[Path, typer.Option(help="folder with train/ and val/ shards, for their corpus part")],
+    count: Annotated[int, typer.Option(help="procedural objects for training")] = 24000,
+) -> None:
+    """Tokenise captioned shapes for the transformer; does nothing where this tokenizer has done so."""
+    from training.data.shape_samples import load_samples
+    from training.data.shape_tokens import encode, sampled_surfaces, synthetic_surfaces
+    from training.shape_tokenizer import trained_tokenizer
+
+    tokenizer = trained_tokenizer(tokenizer_run)
+    encode(synthetic_surfaces(HELD_OUT_SEEDS), len(HELD_OUT_SEEDS), tokenizer, out / "val.safetensors")
+    encode(synthetic_surfaces(range(count)), count, tokenizer, out / "synthetic.safetensors")
+    if any((data / "train").glob("corpus-*")):
+        samples = load_samples(data / "train", "corpus-*.safetensors")
+        encode(sampled_surfaces(samples), len(samples), tokenizer, out / "corpus.safetensors")
+
+
+@app.command("text-to-shape")
+def text_to_shape(
+    tokenizer_run: Annotated[Path, typer.Option(help="run folder of the shape tokenizer")],
+    tokens: Annotated[Path, typer.Option(help="folder of the token files")],
+    run: Annotated[Path, typer.Option(help="folder of checkpoints and logs; an existing run continues")],
+    stop_after: Annotated[int | None, typer.Option(help="stop at this step")] = None,
+) -> None:
+    """Train the transformer of `mini` on text_to_shape."""
+    from training.loop import save_recipe, train
+    from training.recipes.mini import text_to_shape as recipe
+    from training.text_to_shape import load_task
+
+    settings = recipe()
+    save_recipe(run, settings)
+    train(load_task(settings, tokenizer_run, tokens), settings.loop, run, stop_after=stop_after)
+
+
+@app.command()
+def export(
+    tokenizer_run: Annotated[Path, typer.Option(help="run folder of the shape tokenizer")],
+    run: Annotated[Path, typer.Option(help="run folder of the transformer")],
+    out: Annotated[Path, typer.Option(help="model folder to write")],
+) -> None:
+    """Write the averaged weights of both runs as one model folder, in half precision."""
+    from training.export import export_mini
+
+    export_mini(tokenizer_run, run, out)
 
 
 if __name__ == "__main__":

@@ -130,6 +130,12 @@ def _under(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
     return {name[len(prefix) :]: value for name, value in tensors.items() if name.startswith(prefix)}
 
 
+def save_recipe(folder: Path, recipe: Any) -> None:
+    """`folder/recipe.json`: the run's frozen dataclass, beside the weights it makes."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "recipe.json").write_text(json.dumps(asdict(recipe), indent=1) + "\n", encoding="utf-8")
+
+
 def averaged_weights(folder: Path) -> dict[str, Tensor]:
     """The averaged weights of a run's newest checkpoint. Raises ValueError when the run has none."""
     path = folder / "checkpoint.safetensors"

@@ -6,6 +6,7 @@ quantiser switched on at once collapses (measured; see the model card).
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,10 +16,11 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from backend.checkpoint import config_from_dict
 from backend.shape_tokenizer.grid import LOGITS_PER_UNIT, GridShapeTokenizer, GridShapeTokenizerConfig
 from backend.shape_tokenizer.quantizer import CodebookUsage
 from training.data.shape_samples import ShapeSamples, load_samples
-from training.loop import LoopSettings
+from training.loop import LoopSettings, averaged_weights
 
 # Signed distances are learned up to this, canonical units: three cells of the feature field.
 BAND = 0.15
@@ -209,3 +211,15 @@ def load_task(recipe: ShapeTokenizerRecipe, data: Path) -> ShapeTokenizerTask:
     train, val = data / "train", data / "val"
     corpus = load_samples(train, "corpus-*.safetensors") if any(train.glob("corpus-*")) else None
     return ShapeTokenizerTask(recipe, load_samples(train, "synthetic-*.safetensors"), corpus, load_samples(val))
+
+
+def trained_tokenizer(run: Path) -> GridShapeTokenizer:
+    """The tokenizer of a run, averaged weights, ready for inference."""
+    tensors = averaged_weights(run)
+    recipe = json.loads((run / "recipe.json").read_text(encoding="utf-8"))
+    tokenizer = GridShapeTokenizer(config_from_dict(GridShapeTokenizerConfig, recipe["config"]))
+    prefix = "tokenizer."
+    tokenizer.load_state_dict(
+        {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+    )
+    return tokenizer.eval()

@@ -181,6 +181,21 @@ class GridShapeTokenizer(nn.Module):
         """ids (B, n_tokens) -> feature volume (B, C, G, G, G)."""
         return self.decoder.volume(self.quantizer.embed(ids))
 
+    @property
+    def preview_stride(self) -> int:
+        """Tokens of one horizontal layer; `decode_prefix` shows a whole number of them best."""
+        return self.config.token_grid**2
+
+    def decode_prefix(self, ids: Tensor, count: int) -> Tensor:
+        """Feature volume of the first `count` ids: the object up to that height, and nothing above."""
+        shown = torch.arange(ids.shape[1], device=ids.device) < count
+        return self.decode(torch.where(shown, ids, self._empty_code(ids.device)))
+
+    def _empty_code(self, device: torch.device) -> Tensor:
+        """The code of a cell far from any surface, read off a speck at the other end of the box."""
+        speck = torch.full((1, 8, 3), -BOUNDS, device=device)
+        return self.encode(speck, F.normalize(speck, dim=-1))[0, -1]
+
     def field(self, latents: Tensor, queries: Tensor) -> Tensor:
         """Feature volume and queries (B, Q, 3) -> logits (B, Q), positive inside."""
         return self.decoder.field(latents, queries)

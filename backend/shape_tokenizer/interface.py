@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from torch import Tensor
 
@@ -42,4 +42,16 @@ class ShapeTokenizer(Protocol):
 
     def codebook(self) -> Tensor:
         """Code vectors (n_codes, code_dim) as the transformer's shape embedding projects them."""
+        ...
+
+
+@runtime_checkable
+class PrefixDecoder(Protocol):
+    """A tokenizer whose first tokens already mean a coarse or partial shape."""
+
+    @property
+    def preview_stride(self) -> int: ...  # tokens between two previews worth showing
+
+    def decode_prefix(self, ids: Tensor, count: int) -> Tensor:
+        """Latents of the first `count` of ids (B, n_tokens)."""
         ...

@@ -23,7 +23,6 @@ from safetensors.numpy import save_file
 from tqdm import tqdm
 
 from backend.geometry import canonical
-from backend.geometry.labels import label_points
 from backend.geometry.labels import exposed, label_points
 from backend.geometry.sampling import sample_surface
 from training.data import corpus
