@@ -139,7 +139,10 @@ class Desk:
             self._front.answer_stranger(route, answer)
 
     def _hello(self, route: bytes, key: str, user: str, hello: Hello) -> None:
-        peer = Peer(route, key, user, "preview" in hello.caps, time.monotonic())
+        for old in list(self._front.peers.values()):
+            if (old.key, old.session) == (key, hello.session):
+                self._front.forget(old)  # the connection that this one takes the place of
+        peer = Peer(route, key, user, hello.session, "preview" in hello.caps, time.monotonic())
         self._front.peers[route] = peer
         log.info("%s connected with %.60r", user, hello.client)
         self._welcome(peer)

@@ -31,6 +31,7 @@ class Peer:
     route: bytes
     key: str  # Z85, from the handshake
     user: str
+    session: str
     previews: bool
     heard: float  # monotonic seconds
     outbox: deque[list[Buffer]] = field(default_factory=deque)

@@ -47,9 +47,13 @@ class Gateway:
             )
         self._parent = None if config.exit_with_parent is None else ParentWatch(config.exit_with_parent)
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-        self._zap = ZapHandler(self._context)  # before the sockets that ask it
-        self._supervisor = Supervisor(self._context, self._zap, config)
-        self._front = Front(self._context, self._zap, config, keys, allowed)
+        try:
+            self._zap = ZapHandler(self._context)  # before the sockets that ask it
+            self._supervisor = Supervisor(self._context, self._zap, config)
+            self._front = Front(self._context, self._zap, config, keys, allowed)
+        except zmq.ZMQError:
+            self._context.destroy(linger=0)
+            raise
         epoch = secrets.token_hex(8)
         self._desk = Desk(
             epoch=epoch,

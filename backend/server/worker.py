@@ -60,23 +60,31 @@ class Worker:
         self._socket.curve_serverkey = order.server_key.encode()
         self._socket.curve_publickey = order.public.encode()
         self._socket.curve_secretkey = order.secret.encode()
-        self._socket.linger = 2_000  # let the last words out
+        self._socket.linger = 2_000  # milliseconds: let the last words out
+        self._socket.sndtimeo = 30_000  # a gateway that reads nothing for so long is lost
         self._socket.connect(order.url)
 
     def serve(self) -> int:
         """Until the gateway is gone. Exit status 3: the model cannot be loaded."""
         try:
+            return self._serve()
+        finally:
+            self._socket.close()
+            self._context.term()
+
+    def _serve(self) -> int:
+        try:
             pipeline = self._load()
         except _CannotLoadError as error:
             self._send(link.Unavailable(problem=error.problem))
-            return self._close(3)
+            return 3
         self._send(link.Ready(model=pipeline.model_name, capabilities=pipeline.capabilities()))
-        while not self._parent.gone():
+        while True:
+            self._end_with_parent()
             if not self._runs and self._socket.poll(IDLE_POLL):
                 self._listen()
             while self._runs:
                 self._run(pipeline, self._runs.pop(0))
-        return self._close(0)
 
     def _load(self) -> RunsJobs:
         weights = Path(self._order.weights)
@@ -136,11 +144,7 @@ class Worker:
         """Asked between two tokens: costs microseconds."""
         while self._socket.poll(0):
             self._listen()
-        now = time.monotonic()
-        if now - self._parent_seen > 1.0:
-            self._parent_seen = now
-            if self._parent.gone():
-                raise SystemExit(0)
+        self._end_with_parent()
         return (run.job, run.attempt) in self._stop
 
     def _listen(self) -> None:
@@ -153,10 +157,15 @@ class Worker:
     def _send(self, message: link.FromWorker, *frames: bytes) -> None:
         self._socket.send_multipart(link.pack(message, frames))
 
-    def _close(self, status: int) -> int:
-        self._socket.close()
-        self._context.term()
-        return status
+    def _end_with_parent(self) -> None:
+        """A worker whose gateway was killed must not go on: looked at twice a second."""
+        now = time.monotonic()
+        if now - self._parent_seen < IDLE_POLL / 1000:
+            return
+        self._parent_seen = now
+        if self._parent.gone():
+            self._socket.linger = 0  # there is nobody to hear the last words
+            raise SystemExit(0)
 
 
 class _CannotLoadError(Exception):

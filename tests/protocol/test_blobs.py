@@ -97,6 +97,8 @@ def test_writer_resumes_from_the_last_credit() -> None:
     writer.credit(Have(sha=writer.sha, off=200))
     writer.restart()
     assert next(writer.requests())[0].off == 200
+    writer.credit(Have(sha=writer.sha, off=0))  # the backend restarted and holds nothing
+    assert next(writer.requests())[0].off == 0
 
 
 def test_writer_refuses_a_file_over_the_limit() -> None:

@@ -1,0 +1,187 @@
+"""The life of a job, against a worker that says exactly what the test wants."""
+
+from __future__ import annotations
+
+import pytest
+
+from backend.server import dispatcher, link
+from backend.server.dispatcher import Dispatcher
+from backend.server.store import Job, MemoryJobStore
+from protocol.blobs import digest
+from protocol.errors import ProtocolError, problem
+from protocol.framing import Packet
+from protocol.jobs import JobSpec, new_job_id
+from protocol.limits import Limits
+from protocol.messages import Event, ModelInfo, Submit
+
+
+class Recorder:
+    """A worker link that keeps what it was sent, and the events that were published."""
+
+    def __init__(self, limits: Limits | None = None) -> None:
+        self.model = ModelInfo(state="ready", name="m")
+        self.sent: list[link.ToWorker] = []
+        self.events: list[Event] = []
+        self.kills = 0
+        self.reloads = 0
+        self.store = MemoryJobStore()
+        self.dispatcher = Dispatcher(self.store, self, limits or Limits(), self.publish)
+
+    def send(self, message: link.ToWorker) -> None:
+        self.sent.append(message)
+
+    def reload(self, now: float) -> None:
+        self.reloads += 1
+
+    def kill(self) -> None:
+        self.kills += 1
+
+    def publish(self, job: Job, packet: Packet) -> None:
+        assert isinstance(packet.message, Event)
+        self.events.append(packet.message)
+
+    def submit(self, owner: str = "ann") -> Job:
+        spec = JobSpec(prompt="chair")
+        job, _ = self.dispatcher.hold(owner, Submit(job=new_job_id(), spec=spec), spec)
+        self.dispatcher.announce(job)
+        return job
+
+    def finish(self, job: Job) -> None:
+        names = {"mesh": digest(b"m"), "tokens": digest(b"t")}
+        message = link.Finished(job=job.id, attempt=job.attempt, **names, seconds={})
+        self.dispatcher.hear(message, [b"m", b"t"])
+
+    def kinds(self, job: Job) -> list[str]:
+        return [type(event).__name__ for event in self.events if event.job == job.id]
+
+
+def test_jobs_run_one_after_another() -> None:
+    worker = Recorder()
+    first, second = worker.submit(), worker.submit()
+    assert worker.dispatcher.position(second) == 1
+    worker.finish(first)
+    worker.finish(second)
+    assert worker.kinds(first) == ["Queued", "Running", "Done"]
+    assert worker.kinds(second) == ["Queued", "Running", "Done"]  # its place did not change, so was told once
+    assert [event.seq for event in worker.events if event.job == first.id] == [
+        1_000_001,
+        1_000_002,
+        1_000_003,
+    ]
+
+
+def test_places_in_the_queue_are_told_when_they_change() -> None:
+    worker = Recorder()
+    jobs = [worker.submit() for _ in range(3)]
+    worker.finish(jobs[0])
+    assert worker.kinds(jobs[2]) == ["Queued", "Queued"]
+    assert worker.dispatcher.position(jobs[2]) == 1
+
+
+def test_jobs_wait_for_a_loading_model() -> None:
+    worker = Recorder()
+    worker.model = ModelInfo(state="loading")
+    job = worker.submit()
+    assert worker.sent == []
+    worker.model = ModelInfo(state="ready", name="m")
+    worker.dispatcher.hear(link.Ready(model="m", capabilities={}), [])
+    assert job.state == "running"
+
+
+def test_a_queued_job_is_cancelled_at_once() -> None:
+    worker = Recorder()
+    worker.submit()
+    queued = worker.submit()
+    worker.dispatcher.cancel(queued)
+    worker.dispatcher.cancel(queued)
+    assert worker.kinds(queued) == ["Queued", "Cancelled"]
+
+
+def test_a_running_job_is_cancelled_when_the_worker_stops() -> None:
+    worker = Recorder()
+    job = worker.submit()
+    worker.dispatcher.cancel(job)
+    worker.dispatcher.cancel(job)
+    assert [type(message).__name__ for message in worker.sent] == ["Run", "Stop"]
+    worker.dispatcher.hear(link.Stopped(job=job.id, attempt=1), [])
+    assert worker.kinds(job)[-1] == "Cancelled"
+
+
+def test_done_may_win_over_cancel() -> None:
+    worker = Recorder()
+    job = worker.submit()
+    worker.dispatcher.cancel(job)
+    worker.finish(job)
+    worker.dispatcher.hear(link.Stopped(job=job.id, attempt=1), [])
+    assert worker.kinds(job)[-1] == "Done"
+
+
+def test_a_worker_that_does_not_stop_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dispatcher, "CANCEL_GRACE", -1.0)
+    worker = Recorder()
+    job = worker.submit()
+    worker.dispatcher.cancel(job)
+    worker.dispatcher.advance()
+    assert worker.kills == 1
+    worker.dispatcher.worker_died()
+    assert worker.kinds(job)[-1] == "Cancelled"
+
+
+def test_a_job_that_kills_two_workers_fails_and_the_next_runs() -> None:
+    worker = Recorder()
+    poison, healthy = worker.submit(), worker.submit("bob")
+    worker.dispatcher.worker_died()
+    assert worker.kinds(poison)[-2:] == ["Retrying", "Queued"]
+    worker.dispatcher.advance()
+    worker.dispatcher.worker_died()
+    assert worker.kinds(poison)[-1] == "Failed"
+    worker.dispatcher.advance()
+    assert healthy.state == "running"
+
+
+def test_the_words_of_an_old_attempt_are_dropped() -> None:
+    worker = Recorder()
+    job = worker.submit()
+    worker.dispatcher.worker_died()
+    worker.dispatcher.advance()
+    worker.dispatcher.hear(link.Broke(job=job.id, attempt=1, problem=problem("internal")), [])
+    assert job.state == "running"
+    worker.finish(job)
+    assert worker.events[-1].seq // 10**6 == 2
+
+
+def test_unreadable_weights_fail_what_waits_and_refuse_what_comes() -> None:
+    worker = Recorder()
+    worker.model = ModelInfo(state="loading")
+    job = worker.submit()
+    found = problem("model_corrupt", "The file is cut short.")
+    worker.model = ModelInfo(state="unavailable", problem=found)
+    worker.dispatcher.hear(link.Unavailable(problem=found), [])
+    assert worker.kinds(job)[-1] == "Failed"
+    with pytest.raises(ProtocolError, match="cut short"):
+        worker.submit()
+    assert worker.reloads == 1
+
+
+def test_queue_and_owner_have_limits() -> None:
+    worker = Recorder(Limits(jobs_queued=3, jobs_per_owner=2))
+    worker.submit()
+    worker.submit()
+    with pytest.raises(ProtocolError) as caught:
+        worker.submit()
+    assert caught.value.code == "quota"
+    worker.submit("bob")
+    worker.submit("bob")
+    with pytest.raises(ProtocolError) as caught:
+        worker.submit("cy")
+    assert caught.value.code == "queue_full"
+
+
+@pytest.mark.parametrize(("size", "has_frame"), [(100, True), (101, False)])
+def test_a_preview_too_large_for_its_event_is_a_file(size: int, has_frame: bool) -> None:
+    worker = Recorder(Limits(preview=100))
+    job = worker.submit()
+    data = bytes(size)
+    worker.dispatcher.hear(link.Sketch(job=job.id, attempt=1, sha=digest(data)), [data])
+    assert bool(*[packet.frames for packet in job.latest.values()]) is has_frame
+    assert (worker.store.file("ann", digest(data)) is None) is has_frame
