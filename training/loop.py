@@ -1,7 +1,7 @@
 """The training loop: one task, any number of devices through accelerate, resumable to the bit.
 
-Every batch and every random draw is a function of (seed, step, rank), so a resumed run repeats nothing and misses
-nothing. Checkpoints are safetensors and JSON, written whole or not at all.
+Every batch and every random draw is a function of (seed, step, rank), so a resumed run repeats nothing and
+misses nothing. Checkpoints are safetensors and JSON, written whole or not at all.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 import torch
 from accelerate import Accelerator
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
@@ -98,7 +99,7 @@ def save_checkpoint(
     """`folder/checkpoint.safetensors`: model, averaged model and optimiser moments, replaced in one rename."""
     tensors = {f"model.{name}": value for name, value in model.state_dict().items()}
     tensors |= {f"ema.{name}": value for name, value in average.tensors.items()}
-    names = {parameter: name for name, parameter in model.named_parameters()}
+    names: dict[Tensor, str] = {parameter: name for name, parameter in model.named_parameters()}
     for parameter, state in optimizer.state.items():
         for key, value in state.items():
             tensors[f"optimizer.{names[parameter]}.{key}"] = value
@@ -120,10 +121,13 @@ def load_checkpoint(
     average.tensors = _under(tensors, "ema.")
     moments = _under(tensors, "optimizer.")
     for name, parameter in model.named_parameters():
-        state = {key: moments[f"{name}.{key}"] for key in ("step", "exp_avg", "exp_avg_sq") if f"{name}.{key}" in moments}
+        keys = {key: f"{name}.{key}" for key in ("step", "exp_avg", "exp_avg_sq")}
+        state = {key: moments[full] for key, full in keys.items() if full in moments}
         if state:
             optimizer.state[parameter] = state
-    return int(json.loads((folder / "progress.json").read_text())["step"])
+    # Not from progress.json, which is written after and would lag behind a run killed between the two.
+    with safe_open(path, framework="pt") as file:
+        return int(file.metadata()["step"])
 
 
 def _under(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
@@ -150,8 +154,16 @@ class _Log:
     def __init__(self, folder: Path, settings: LoopSettings, start: int, quiet: bool) -> None:
         self.path, self.settings, self.quiet = folder / "metrics.jsonl", settings, quiet
         self.start, self.began = start, time.monotonic()
+        self._rewind()
         self.sums: dict[str, float] = {}
         self.count = 0
+
+    def _rewind(self) -> None:
+        """Drop a line cut short and the rows after the checkpoint, whose steps are about to run again."""
+        if self.path.exists():
+            lines = self.path.read_text(encoding="utf-8").splitlines(keepends=True)
+            kept = [line for line in lines if line.endswith("\n") and json.loads(line)["step"] <= self.start]
+            self.path.write_text("".join(kept), encoding="utf-8")
 
     def add(self, step: int, figures: dict[str, float]) -> None:
         for name, value in figures.items():
@@ -188,8 +200,8 @@ def train(
     average = Averaged(task.model, settings.ema)
     start = load_checkpoint(folder, task.model, optimizer, average)
     model, optimizer = accelerator.prepare(task.model, optimizer)
-    log = _Log(folder, settings, start, quiet)
     main, rank, world = accelerator.is_main_process, accelerator.process_index, accelerator.num_processes
+    log = _Log(folder, settings, start, quiet) if main else None
     end = min(settings.steps, stop_after or settings.steps)
     for step in range(start, end):
         torch.manual_seed(hash((settings.seed, step, rank)) & 0x7FFFFFFF)
@@ -202,7 +214,7 @@ def train(
         norm = accelerator.clip_grad_norm_(model.parameters(), settings.clip)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
-        if not main:
+        if log is None:
             continue
         average.update(task.model, step)
         log.add(step, {"loss": loss.item(), "grad": float(norm)} | figures)
