@@ -76,6 +76,7 @@ CODES: dict[str, Wording] = {
     "model_corrupt": Wording(
         "The model's weights cannot be read.", "Download or export them again.", "later"
     ),
+    "empty_shape": Wording("The shape came out empty.", "Try another seed or other words.", "never"),
     "gpu_oom": Wording("The device ran out of memory.", "Lower the resolution and try again.", "later"),
     "internal": Wording("The backend failed at this request.", REPORT, "later"),
     # blob

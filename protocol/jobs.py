@@ -29,7 +29,7 @@ class JobSpec:
     guidance: float | None = None  # 0 .. 100
     temperature: float | None = None  # 0 (greedy) .. 10
     top_p: float | None = None  # above 0 .. 1
-    cells: int | None = None  # surface grid cells per side, 8 .. 512
+    cells: int | None = None  # surface grid cells per side, 16 .. 512
 
 
 def new_job_id() -> str:
@@ -68,7 +68,7 @@ def checked_spec(spec: JobSpec, n_blobs: int = 0, limits: Limits = DEFAULT_LIMIT
     _check_range("guidance", spec.guidance, 0.0, 100.0)
     _check_range("temperature", spec.temperature, 0.0, 10.0)
     _check_range("top_p", spec.top_p, math.ulp(0.0), 1.0)
-    _check_range("cells", spec.cells, 8, 512)
+    _check_range("cells", spec.cells, 16, 512)
     return replace(spec, prompt=prompt)
 
 

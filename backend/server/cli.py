@@ -22,7 +22,6 @@ from .keys import (
     fingerprint,
     load_key_pair,
     new_key_pair,
-    private_folder,
     save_key_pair,
 )
 
@@ -32,12 +31,13 @@ app.add_typer(keys_app, name="keys")
 
 DEFAULT_STATE_DIR = Path(platformdirs.user_data_dir("omni123", appauthor=False)) / "server"
 StateDir = Annotated[Path, typer.Option(help="Keys, logs and connection.json; private to its user.")]
+BUNDLED = Path(__file__).resolve().parents[1] / "weights" / "mini"
 LOG_BYTES = 1 << 20
 
 
 @app.command()
 def serve(
-    weights: Annotated[Path, typer.Option(help="Folder of the model's weights.")],
+    weights: Annotated[Path, typer.Option(help="Folder of the model's weights; default: bundled.")] = BUNDLED,
     listen: Annotated[str, typer.Option(help="host:port; port 0 is a free one.")] = "127.0.0.1:0",
     state_dir: StateDir = DEFAULT_STATE_DIR,
     connection_file: Annotated[
@@ -99,17 +99,14 @@ def show(
 ) -> None:
     """Show a public key and its fingerprint."""
     try:
-        pair = (
-            load_key_pair(path)
-            if path
-            else ensure_key_pair(private_folder(state_dir) / "keys" / "server.key")
-        )
+        pair = load_key_pair(path) if path else ensure_key_pair(state_dir / "keys" / "server.key")
     except KeyFileError as error:
         _fail(str(error))
     typer.echo(f"{pair.public}  {fingerprint(pair.public)}")
 
 
-@keys_app.command()
+# a key may begin with "-" and is still no option
+@keys_app.command(context_settings={"ignore_unknown_options": True})
 def add(name: str, key: str, state_dir: StateDir = DEFAULT_STATE_DIR) -> None:
     """Let a public key in, under a name."""
     path, keys = _authorized(state_dir)
@@ -119,6 +116,7 @@ def add(name: str, key: str, state_dir: StateDir = DEFAULT_STATE_DIR) -> None:
         keys[name] = check_public_key(key)
     except KeyFileError as error:
         _fail(str(error))
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     write_authorized(path, keys)
     typer.echo(f"{name} {fingerprint(key)} may connect.")
 
@@ -143,7 +141,7 @@ def revoke(name: str, state_dir: StateDir = DEFAULT_STATE_DIR) -> None:
 
 def _authorized(state_dir: Path) -> tuple[Path, dict[str, str]]:
     try:
-        path = private_folder(state_dir) / AUTHORIZED_KEYS
+        path = state_dir / AUTHORIZED_KEYS
         return path, read_authorized(path)
     except KeyFileError as error:
         _fail(str(error))

@@ -15,7 +15,7 @@ from .access import AUTHORIZED_KEYS
 @dataclass(frozen=True, kw_only=True)
 class ServerConfig:
     weights: Path
-    state_dir: Path  # keys, logs, connection.json; readable by its owner only
+    state_dir: Path  # keys, logs, connection.json
     listen: str = "127.0.0.1:0"  # host:port; port 0 is a free one
     connection_file: Path | None = None  # default: in state_dir
     authorized_keys: Path | None = None  # default: in state_dir

@@ -16,7 +16,7 @@ from .config import ServerConfig
 from .connection import Connection
 from .desk import Desk
 from .front import Front
-from .keys import KeyFileError, ensure_key_pair, private_folder
+from .keys import KeyFileError, ensure_key_pair
 from .parent import ParentWatch
 from .store import MemoryJobStore
 from .supervisor import Supervisor
@@ -34,7 +34,9 @@ class Gateway:
 
     def __init__(self, config: ServerConfig) -> None:
         """Raises KeyFileError or ValueError with a sentence, zmq.ZMQError when the port is taken."""
-        private_folder(config.state_dir)
+        config.state_dir.mkdir(
+            mode=0o700, parents=True, exist_ok=True
+        )  # may be there; keys/ is always private
         keys = ensure_key_pair(config.keys_dir / "server.key")
         local = ensure_key_pair(config.keys_dir / "local.key")  # this user's own command line
         allowed = AllowList(

@@ -88,6 +88,7 @@ def load_key_pair(path: Path) -> KeyPair:
 
 def ensure_key_pair(path: Path) -> KeyPair:
     """The pair in `path`, made on first use."""
+    private_folder(path.parent)
     if not path.exists():
         save_key_pair(path, new_key_pair())
     return load_key_pair(path)

@@ -83,6 +83,7 @@ def until(condition: Callable[[], object], seconds: float = 15.0) -> None:
 
 
 def start(folder: Path, weights: str | None = "fine", *options: str) -> Backend:
+    (folder / "state").mkdir(parents=True, exist_ok=True)  # as the add-on makes it: open to others
     if weights is not None:
         (folder / "weights").mkdir(parents=True, exist_ok=True)
         (folder / "weights" / "state").write_text(weights)
@@ -301,6 +302,15 @@ def test_an_unknown_key_is_refused_until_it_is_added_and_again_when_revoked(back
         with pytest.raises(ServerError) as caught:
             anna.ping()
         assert caught.value.problem.code == "key_unknown"
+
+
+def test_a_connection_takes_the_place_of_its_sessions_old_one(backend: Backend) -> None:
+    with raw_dealer(backend) as old, raw_dealer(backend) as new:
+        for dealer in (old, new):
+            dealer.send_multipart(encode(Hello(client="t", session="same")))
+            assert isinstance(answer(dealer).message, Welcome)
+        old.send_multipart(encode(Ping(t=1.0)))
+        assert answer(old).message.error.code == "no_hello"
 
 
 def test_another_server_key_is_noticed(backend: Backend) -> None:

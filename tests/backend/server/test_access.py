@@ -13,7 +13,6 @@ from backend.server.keys import (
     ensure_key_pair,
     load_key_pair,
     new_key_pair,
-    private_folder,
     save_key_pair,
 )
 
@@ -48,9 +47,10 @@ def test_keys_open_to_others_are_refused(tmp_path: Path) -> None:
     path.chmod(0o640)
     with pytest.raises(KeyFileError, match="chmod 600"):
         load_key_pair(path)
+    path.chmod(0o600)
     path.parent.chmod(0o755)
     with pytest.raises(KeyFileError, match="chmod 700"):
-        private_folder(path.parent)
+        ensure_key_pair(path)
 
 
 @pytest.mark.parametrize(

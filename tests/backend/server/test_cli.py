@@ -35,6 +35,12 @@ def test_keys_are_added_listed_and_revoked(tmp_path: Path) -> None:
     )
 
 
+def test_a_key_that_begins_like_an_option_is_a_key(tmp_path: Path) -> None:
+    for key in ("-" + "a" * 39, "--" + "a" * 38, "-h" + "=" * 38):
+        assert run("keys", "add", "anna", key, "--state-dir", tmp_path / "state")[0] == 0
+        assert key in run("keys", "list", "--state-dir", tmp_path / "state")[1]
+
+
 def test_wrong_keys_and_names_are_refused(tmp_path: Path) -> None:
     state = ("--state-dir", tmp_path / "state")
     assert run("keys", "add", "anna", "short", *state) == (2, "A public key is 40 characters of Z85.\n")
