@@ -1,9 +1,9 @@
 """The grid shape tokenizer of `mini`: surface points -> 6x6x6 spatial codes -> trilinear feature field.
 
 A convolutional occupancy network (Peng et al. 2020, section 3) around the spherical quantiser of the published
-tokenizer. Convolutions learn local shape from few samples, which is what two CPU cores can pay for; the interface
-(points in, a 1D code sequence, field out) is that of the Perceiver tokenizer beside it. Codes are in reading order
-with z slowest, so that a prefix of the sequence is the object up to some height.
+tokenizer. Convolutions learn local shape from few samples, which is what two CPU cores can pay for; the
+interface (points in, a 1D code sequence, field out) is that of the Perceiver tokenizer beside it. Codes are in
+reading order with z slowest, so that a prefix of the sequence is the object up to some height.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from backend.shape_tokenizer.quantizer import SphericalVectorQuantizer
 SPLAT_CHANNELS = 7
 # Logits per canonical unit of signed distance near the surface; only the sign matters to extraction.
 LOGITS_PER_UNIT = 10.0
+_GROUPS = 8  # of channels that are normalised together
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +46,9 @@ class GridShapeTokenizerConfig:
             raise ValueError(f"width {self.width} does not divide into {self.n_heads} heads")
         if min(self.token_grid, self.n_codes, self.code_dim, self.field_width) < 1:
             raise ValueError(f"sizes must be positive: {self}")
+        for name in ("width", "mid_width", "field_width"):
+            if getattr(self, name) % _GROUPS:
+                raise ValueError(f"{name} must be a multiple of {_GROUPS}, not {getattr(self, name)}")
 
     @property
     def n_tokens(self) -> int:
@@ -60,14 +64,14 @@ class ConvBlock(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.norm_1 = nn.GroupNorm(8, channels)
+        self.norm_1 = nn.GroupNorm(_GROUPS, channels)
         self.conv_1 = nn.Conv3d(channels, channels, 3, padding=1)
-        self.norm_2 = nn.GroupNorm(8, channels)
+        self.norm_2 = nn.GroupNorm(_GROUPS, channels)
         self.conv_2 = nn.Conv3d(channels, channels, 3, padding=1)
         nn.init.zeros_(self.conv_2.weight)
 
     def forward(self, x: Tensor) -> Tensor:
-        h = self.conv_1(F.silu(self.norm_1(x)))
+        h: Tensor = self.conv_1(F.silu(self.norm_1(x)))
         h = self.conv_2(F.silu(self.norm_2(h)))
         return x + h
 
@@ -89,7 +93,8 @@ class AttentionBlock(nn.Module):
         """x: (B, N, C) -> (B, N, C)."""
         q, k, v = self.qkv(self.norm_1(x)).unflatten(-1, (3, self.n_heads, -1)).permute(2, 0, 3, 1, 4)
         x = x + self.proj(F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2))
-        return x + self.down(F.gelu(self.up(self.norm_2(x))))
+        h: Tensor = self.down(F.gelu(self.up(self.norm_2(x))))
+        return x + h
 
 
 class GridEncoder(nn.Module):
@@ -141,7 +146,7 @@ class GridDecoder(nn.Module):
         for block in self.attention:
             x = block(x)
         g = self.token_grid
-        x = x.transpose(1, 2).unflatten(2, (g, g, g))
+        x = x.transpose(1, 2).reshape(len(x), -1, g, g, g)
         x = self.mid(self.up_1(self.blocks(x)))
         features: Tensor = self.out(self.up_2(x))
         return features
@@ -222,4 +227,4 @@ def splat(points: Tensor, normals: Tensor, grid: int) -> Tensor:
     sums.index_add_(0, flat.flatten(), values.flatten(0, 1))
     count = sums[:, 6:]
     features = torch.cat([sums[:, :6] / count.clamp(min=1), count.log1p()], dim=-1)
-    return features.unflatten(0, (B, grid, grid, grid)).permute(0, 4, 1, 2, 3)
+    return features.view(B, grid, grid, grid, SPLAT_CHANNELS).permute(0, 4, 1, 2, 3)
