@@ -96,7 +96,7 @@ def _optimizer(model: nn.Module, settings: LoopSettings) -> torch.optim.AdamW:
 def save_checkpoint(
     folder: Path, step: int, model: nn.Module, optimizer: torch.optim.Optimizer, average: Averaged
 ) -> None:
-    """`folder/checkpoint.safetensors`: model, averaged model and optimiser moments, replaced in one rename."""
+    """`folder/checkpoint.safetensors`: model, its average and optimiser moments, replaced in one rename."""
     tensors = {f"model.{name}": value for name, value in model.state_dict().items()}
     tensors |= {f"ema.{name}": value for name, value in average.tensors.items()}
     names: dict[Tensor, str] = {parameter: name for name, parameter in model.named_parameters()}

@@ -1,7 +1,7 @@
 """Training task of the grid shape tokenizer: reconstruct the signed distance through the quantised codes.
 
-The codes start continuous; at `quantise_from` the codebook is initialised from the encoder's own outputs, because a
-quantiser switched on at once collapses (measured; see the model card).
+The codes start continuous; at `quantise_from` the codebook is initialised from the encoder's own outputs,
+because a quantiser switched on at once collapses (measured; see the model card).
 """
 
 from __future__ import annotations
@@ -44,7 +44,11 @@ class ShapeTokenizerTask:
     """A `TrainingTask`: batches from labelled shapes, and reconstruction figures on held-out ones."""
 
     def __init__(
-        self, recipe: ShapeTokenizerRecipe, synthetic: ShapeSamples, corpus: ShapeSamples | None, held_out: ShapeSamples
+        self,
+        recipe: ShapeTokenizerRecipe,
+        synthetic: ShapeSamples,
+        corpus: ShapeSamples | None,
+        held_out: ShapeSamples,
     ) -> None:
         self.recipe, self.held_out = recipe, held_out
         self.sets = [(synthetic, 1.0 if corpus is None else 1 - recipe.corpus_share, False)]
@@ -95,7 +99,7 @@ class ShapeTokenizerTask:
         return field + self.recipe.code_weight * codes, fit | {"codes": codes.item()}
 
     def evaluate(self, model: nn.Module) -> dict[str, float]:
-        """Mean IoU over the uniform and over the near-surface queries of the held-out shapes, by source kind."""
+        """Mean IoU over uniform and over near-surface queries of the held-out shapes, by kind of source."""
         scores: dict[str, list[float]] = {}
         used: set[int] = set()
         rows = np.arange(len(self.held_out))
@@ -112,7 +116,9 @@ class ShapeTokenizerTask:
                 kind = "synthetic" if self.held_out.ids[index].startswith("synthetic") else "corpus"
                 scores.setdefault(f"iou_{kind}", []).append(_iou(inside[row, near:], truth[row, near:]))
                 scores.setdefault(f"near_{kind}", []).append(_iou(inside[row, :near], truth[row, :near]))
-        return {name: float(np.mean(values)) for name, values in scores.items()} | {"codes_used": float(len(used))}
+        return {name: float(np.mean(values)) for name, values in scores.items()} | {
+            "codes_used": float(len(used))
+        }
 
 
 class _Reconstruction(nn.Module):
@@ -145,7 +151,8 @@ class _Reconstruction(nn.Module):
 
 def _probabilities(samples: ShapeSamples) -> NDArray[np.float64]:
     weights = samples.weights()
-    return weights / weights.sum()
+    share: NDArray[np.float64] = weights / weights.sum()
+    return share
 
 
 def field_loss(logits: Tensor, distances: Tensor) -> tuple[Tensor, dict[str, float]]:
@@ -210,7 +217,9 @@ def load_task(recipe: ShapeTokenizerRecipe, data: Path) -> ShapeTokenizerTask:
     """The task on `data/train` and `data/val`, as `omni123-train data` lays them out."""
     train, val = data / "train", data / "val"
     corpus = load_samples(train, "corpus-*.safetensors") if any(train.glob("corpus-*")) else None
-    return ShapeTokenizerTask(recipe, load_samples(train, "synthetic-*.safetensors"), corpus, load_samples(val))
+    return ShapeTokenizerTask(
+        recipe, load_samples(train, "synthetic-*.safetensors"), corpus, load_samples(val)
+    )
 
 
 def trained_tokenizer(run: Path) -> GridShapeTokenizer:

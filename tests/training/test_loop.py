@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ SETTINGS = LoopSettings(
 )
 
 
-class PowerCut(Exception):
+class PowerCutError(Exception):
     pass
 
 
@@ -57,7 +58,7 @@ class Regression:
 def cut_at(fatal: int) -> Callable[[int], None]:
     def before(step: int) -> None:
         if step == fatal:
-            raise PowerCut
+            raise PowerCutError
 
     return before
 
@@ -87,15 +88,13 @@ def test_loss_falls(straight: Path) -> None:
 @pytest.mark.parametrize("fatal", [4, 6, 8])
 def test_a_killed_run_goes_on_as_if_nothing_had_happened(straight: Path, tmp_path: Path, fatal: int) -> None:
     folder = tmp_path / "killed"
-    with pytest.raises(PowerCut):
+    with pytest.raises(PowerCutError):
         train(Regression(cut_at(fatal)), SETTINGS, folder, quiet=True)
     with (folder / "metrics.jsonl").open("a") as log:
         log.write('{"step": 9, "lo')  # the cut came in the middle of a line
     train(Regression(), SETTINGS, folder, quiet=True)
     assert losses(folder) == losses(straight)
-    assert same(
-        load_file(folder / "checkpoint.safetensors"), load_file(straight / "checkpoint.safetensors")
-    )
+    assert same(load_file(folder / "checkpoint.safetensors"), load_file(straight / "checkpoint.safetensors"))
 
 
 def test_a_finished_run_is_left_alone(straight: Path) -> None:
@@ -115,13 +114,13 @@ def test_a_checkpoint_cut_short_leaves_the_older_one(
 ) -> None:
     def half(tensors: dict[str, Tensor], path: Path, **rest: Any) -> None:
         path.write_bytes(b"\x00" * 100)
-        raise PowerCut
+        raise PowerCutError
 
     folder = tmp_path / "cut"
     train(Regression(), SETTINGS, folder, stop_after=3, quiet=True)
     with monkeypatch.context() as patch:
         patch.setattr(loop, "save_file", half)
-        with pytest.raises(PowerCut):
+        with pytest.raises(PowerCutError):
             train(Regression(), SETTINGS, folder, quiet=True)
     train(Regression(), SETTINGS, folder, quiet=True)
     assert losses(folder) == losses(straight)
@@ -131,13 +130,13 @@ def test_a_cut_after_the_checkpoint_does_not_repeat_its_steps(
     straight: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def cut(*_: object) -> None:
-        raise PowerCut
+        raise PowerCutError
 
     folder = tmp_path / "cut"
     train(Regression(), SETTINGS, folder, stop_after=3, quiet=True)
     with monkeypatch.context() as patch:
         patch.setattr(loop, "_write_progress", cut)  # progress.json still tells of step 3
-        with pytest.raises(PowerCut):
+        with pytest.raises(PowerCutError):
             train(Regression(), SETTINGS, folder, quiet=True)
     train(Regression(), SETTINGS, folder, quiet=True)
     assert losses(folder) == losses(straight)
@@ -177,7 +176,7 @@ def test_learning_rate_warms_up_then_falls_to_its_floor() -> None:
     assert rates[9] == rates[10] == 1.0
     assert rates[55] == pytest.approx(0.55)
     assert rates[100] == pytest.approx(0.1)
-    assert all(a > b for a, b in zip(rates[10:], rates[11:], strict=False))
+    assert all(a > b for a, b in pairwise(rates[10:]))
 
 
 @pytest.mark.parametrize("warmup", [-1, 9, 20])

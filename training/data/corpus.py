@@ -1,7 +1,7 @@
-"""Reader of a packed mesh corpus: `index.jsonl` (one JSON object per mesh) and `packs/<pack>.npz` (its arrays).
+"""Reader of a packed mesh corpus: `index.jsonl` (a JSON object per mesh) and `packs/<pack>.npz` (its arrays).
 
-Index fields used: id, name, category, pack, split, palette, has_color, v, f. Arrays: `v` float32 vertices, `f`
-object-local triangles, `face_rgb` sRGB uint8 per face.
+Index fields used: id, name, category, pack, split, palette, has_color, v, f. Arrays: `v` float32 vertices,
+`f` object-local triangles, `face_rgb` sRGB uint8 per face.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from backend.geometry.mesh import Mesh
 
-# How often an object of a category is drawn, relative to the others: modular walls and road tiles teach little
-# about objects and are a quarter of the corpus.
+# How often an object of a category is drawn, relative to the others: modular walls and road tiles teach
+# little about objects and are a quarter of the corpus.
 CATEGORY_WEIGHT = {"road_tile": 0.15, "building_part": 0.25, "character": 0.5, "weapon": 0.5, "prop": 0.7}
 
 
@@ -81,7 +81,7 @@ def read_meshes(
 
 
 def captions(entry: CorpusEntry) -> tuple[str, ...]:
-    """Names as an artist would type them: both word orders, with and without the article and the main colour."""
+    """Names as an artist types them: both word orders, with and without the article and the main colour."""
     name = entry.name.strip()
     words = name.split()
     names = {name, " ".join([*words[1:], words[0]])} if 1 < len(words) < 4 else {name}

@@ -1,8 +1,8 @@
 """Labelled samples of shapes: what tokenizers are trained on, in self-describing shards.
 
-A shard is one safetensors file: surface points and normals, field queries with signed distances, and in its metadata
-the id, source and captions of each object. Shards are named by the hash of what made them, so a second run does
-nothing.
+A shard is one safetensors file: surface points and normals, field queries with signed distances, and in its
+metadata the id, source and captions of each object. Shards are named by the hash of what made them, so a
+second run does nothing.
 """
 
 from __future__ import annotations
@@ -65,7 +65,9 @@ def _queries(points: Floats, settings: SamplingSettings, rng: np.random.Generato
         for scale in settings.near_scales
     ]
     uniform = rng.uniform(-canonical.BOUNDS, canonical.BOUNDS, (settings.n_uniform, 3))
-    return np.clip(np.concatenate([*near, uniform]), -canonical.BOUNDS, canonical.BOUNDS).astype(np.float32)
+    queries = np.clip(np.concatenate([*near, uniform]), -canonical.BOUNDS, canonical.BOUNDS)
+    single: Floats = queries.astype(np.float32)
+    return single
 
 
 def sample_synthetic(seed: int, settings: SamplingSettings) -> ShapeSample:
@@ -88,7 +90,7 @@ def sample_synthetic(seed: int, settings: SamplingSettings) -> ShapeSample:
 def sample_mesh(
     vertices: Floats, faces: NDArray[np.int32], rng: np.random.Generator, settings: SamplingSettings
 ) -> tuple[Floats, Floats, Floats, Floats]:
-    """Points, normals, queries and signed distances of any triangle mesh, normalised to the canonical frame."""
+    """Points, normals, queries and signed distances of any triangle mesh, in the canonical frame."""
     vertices = canonical.fit(vertices).to_canonical(vertices).astype(np.float32)
     points, normals = _exposed_points(vertices, faces, settings.n_points, rng)
     queries = _queries(points, settings, rng)
@@ -103,7 +105,7 @@ def sample_mesh(
 def _exposed_points(
     vertices: Floats, faces: NDArray[np.int32], n: int, rng: np.random.Generator
 ) -> tuple[Floats, Floats]:
-    """Surface points and normals on the outer skin; assets are assembled of parts that bury each other's faces."""
+    """Points and normals on the outer skin; assets are assembled of parts that bury each other's faces."""
     points, normals, _ = sample_surface(vertices, faces, 2 * n, rng)
     kept = np.flatnonzero(exposed(vertices, faces, points))
     if len(kept) == 0:
@@ -228,6 +230,10 @@ def load_samples(folder: Path, pattern: str = "*.safetensors", limit: int | None
             rows += json.loads(shard.metadata()["objects"])
             for name in names:
                 tensors[name].append(shard.get_tensor(name))
+                if tensors[name][-1].shape[1:] != tensors[name][0].shape[1:]:
+                    raise ValueError(
+                        f"{path.name} and {paths[0].name} differ in size; keep one kind of the two"
+                    )
         if limit is not None and len(rows) >= limit:
             break
     arrays = {name: np.concatenate(parts)[:limit] for name, parts in tensors.items()}

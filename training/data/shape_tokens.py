@@ -1,7 +1,7 @@
 """Token ids of captioned shapes: what the transformer is trained on.
 
-One safetensors file per set: ids (S, n_tokens) uint16, and in its metadata the captions, sources and the hash of the
-tokenizer that made them, so that stale tokens are refused.
+One safetensors file per set: ids (S, n_tokens) uint16, and in its metadata the captions, sources and the hash
+of the tokenizer that made them, so that stale tokens are refused.
 """
 
 from __future__ import annotations
@@ -54,7 +54,8 @@ class ShapeTokens:
     def probabilities(self) -> NDArray[np.float64]:
         """How often each row is drawn, by its category."""
         weights = np.array([CATEGORY_WEIGHT.get(source, 1.0) for source in self.sources])
-        return weights / weights.sum()
+        share: NDArray[np.float64] = weights / weights.sum()
+        return share
 
 
 def weights_hash(module: nn.Module) -> str:
@@ -72,7 +73,11 @@ def synthetic_surfaces(seeds: range, n_points: int = 4096) -> Iterator[Surface]:
         shape = generate(seed)
         points, normals, _ = shape.sample_surface(n_points, np.random.default_rng((seed, 1)))
         yield Surface(
-            id=f"synthetic/{seed}", source=shape.family, captions=shape.captions, points=points, normals=normals
+            id=f"synthetic/{seed}",
+            source=shape.family,
+            captions=shape.captions,
+            points=points,
+            normals=normals,
         )
 
 
@@ -92,11 +97,13 @@ def sampled_surfaces(samples: ShapeSamples) -> Iterator[Surface]:
 def encode(
     surfaces: Iterator[Surface], total: int, tokenizer: ShapeTokenizer, path: Path, *, batch: int = 32
 ) -> None:
-    """Tokenise surfaces into `path`, unless this tokenizer has already done so."""
+    """Tokenise `total` surfaces into `path`, unless this tokenizer has already done so with as many."""
     assert isinstance(tokenizer, nn.Module)
     made_by = weights_hash(tokenizer)
-    if path.exists() and _metadata(path).get("tokenizer") == made_by:
-        return
+    if path.exists():
+        metadata = _metadata(path)
+        if metadata["tokenizer"] == made_by and len(json.loads(metadata["objects"])) == total:
+            return
     rows: list[dict[str, object]] = []
     ids: list[NDArray[np.uint16]] = []
     with tqdm(total=total, unit="shape") as bar:
@@ -110,7 +117,8 @@ def encode(
             bar.update(len(group))
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial")
-    save_file({"ids": np.concatenate(ids)}, partial, metadata={"tokenizer": made_by, "objects": json.dumps(rows)})
+    metadata = {"tokenizer": made_by, "objects": json.dumps(rows)}
+    save_file({"ids": np.concatenate(ids)}, partial, metadata=metadata)
     partial.replace(path)
 
 
@@ -134,7 +142,9 @@ def _metadata(path: Path) -> dict[str, str]:
 def load_tokens(
     path: Path, tokenizer: nn.Module, *, keep: Callable[[str], bool] = lambda source: True
 ) -> ShapeTokens:
-    """Token sequences of the sources to keep. Raises ValueError when another tokenizer made them."""
+    """Token sequences of the sources to keep. Raises ValueError when missing or made by another tokenizer."""
+    if not path.exists():
+        raise ValueError(f"{path} does not exist; run `omni123-train tokens` first")
     metadata = _metadata(path)
     if metadata["tokenizer"] != weights_hash(tokenizer):
         raise ValueError(f"{path} was made by another tokenizer; run `omni123-train tokens` again")
