@@ -11,9 +11,12 @@ from typing import Annotated
 
 import typer
 
+from training.evaluation.cli import app as evaluate
+
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
 data = typer.Typer(no_args_is_help=True, help="Make labelled shapes.")
 app.add_typer(data, name="data")
+app.add_typer(evaluate, name="evaluate")
 
 # Procedural objects that no training set holds.
 HELD_OUT_SEEDS = range(10_000_000, 10_000_256)
