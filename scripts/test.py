@@ -18,7 +18,9 @@ def main() -> int:
         code = subprocess.run([python, "-m", *check], cwd=environment.ROOT, check=False).returncode
         if code:
             return code
-    return subprocess.run([python, "-m", "pytest", *sys.argv[1:]], cwd=environment.ROOT, check=False).returncode
+    return subprocess.run(
+        [python, "-m", "pytest", *sys.argv[1:]], cwd=environment.ROOT, check=False
+    ).returncode
 
 
 if __name__ == "__main__":

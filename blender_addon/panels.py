@@ -1,0 +1,164 @@
+"""The sidebar tab: state in words, prompt, Generate, what runs, what came of it. Draws only, computes nothing."""
+
+from __future__ import annotations
+
+import textwrap
+import time
+
+import bpy
+
+from . import runtime
+from .core.connection import State
+from .core.jobs import Job
+from .core.pace import time_words
+from .core.problems import Problem
+from .core.session import Session
+from .operators import prompt_missing
+
+RECENT = 4
+ICONS = {"placed": "CHECKMARK", "failed": "ERROR", "cancelled": "X", "arrived": "IMPORT"}
+CHARACTER_WIDTH = 6.4  # pixels at UI scale 1, for wrapping sentences
+
+
+class _Sidebar:
+    bl_space_type = "VIEW_3D"
+    bl_region_type = "UI"
+    bl_category = "Omni123"
+
+
+def _sentences(layout: bpy.types.UILayout, context: bpy.types.Context, text: str, icon: str = "NONE") -> None:
+    """Labels do not wrap: one for each line of the sidebar's width."""
+    region, scale = context.region, context.preferences.system.ui_scale
+    width = region.width if region is not None and region.type == "UI" else 280
+    column = layout.column(align=True)
+    column.scale_y = 0.8
+    for line in textwrap.wrap(text, max(16, int((width - 70 * scale) / (CHARACTER_WIDTH * scale)))):
+        column.label(text=line, icon=icon)
+        icon = "BLANK1" if icon != "NONE" else "NONE"
+
+
+class OMNI123_PT_main(_Sidebar, bpy.types.Panel):
+    bl_idname = "OMNI123_PT_main"
+    bl_label = "Omni123"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        session, now = runtime.session(), time.monotonic()
+        settings, layout = context.scene.omni123, self.layout
+        _draw_state(layout, session, now)
+        layout.prop(settings, "prompt", text="", placeholder="a round wooden table")
+        row = layout.row()
+        row.scale_y = 1.5
+        row.operator("omni123.generate", icon="MESH_MONKEY")
+        if prompt_missing(context):
+            hint = layout.row()
+            hint.enabled = False
+            hint.label(text="Describe an object, then press Generate")
+        for job in session.client.open_jobs():
+            _draw_open(layout, job, now)
+        waiting = session.client.arrived()
+        if waiting is not None:
+            _sentences(layout, context, "A shape has arrived; leave Edit Mode to add it.", "IMPORT")
+        problem = session.problem(now)
+        if problem is not None:
+            _draw_problem(layout, context, problem)
+
+
+def _draw_state(layout: bpy.types.UILayout, session: Session, now: float) -> None:
+    state = session.connection.state
+    icon = {
+        State.READY: "LINKED",
+        State.REFUSED: "UNLINKED",
+        State.OFF: "SORTTIME" if session.backend.active else "UNLINKED",
+    }.get(state, "SORTTIME")
+    row = layout.row(align=True)
+    row.label(text=session.words(now), icon=icon)
+    if state is not State.OFF or session.backend.active:
+        row.operator("omni123.stop_backend", text="", icon="QUIT", emboss=False)
+    row.operator("omni123.open_preferences", text="", icon="PREFERENCES", emboss=False)
+
+
+def _draw_open(layout: bpy.types.UILayout, job: Job, now: float) -> None:
+    box = layout.box().column(align=True)
+    row = box.row()
+    row.label(text=job.spec.prompt, icon="MESH_DATA")
+    cancel = row.row()
+    cancel.enabled = not job.cancelling
+    cancel.operator("omni123.cancel", text="", icon="X", emboss=False).job = job.id
+    box.progress(factor=job.fraction, type="BAR", text=_job_words(job))
+    left = time_words(job.time_left.read(now)) if job.state == "running" else ""
+    if left and not job.cancelling:
+        box.label(text=left, icon="TIME")
+    if job.warning:
+        box.label(text=job.warning, icon="INFO")
+
+
+def _job_words(job: Job) -> str:
+    if job.cancelling:
+        return "Cancelling…"
+    if job.state == "waiting":
+        return "Waiting for the backend…"
+    if job.state == "queued":
+        return f"Waiting, {job.position} before it" if job.position else "Waiting…"
+    return job.words or "Working…"
+
+
+def _draw_problem(layout: bpy.types.UILayout, context: bpy.types.Context, problem: Problem) -> None:
+    box = layout.box()
+    row = box.row()
+    column = row.column()
+    _sentences(column, context, problem.sentence, "ERROR")
+    row.operator("omni123.dismiss_problem", text="", icon="X", emboss=False)
+    if problem.hint:
+        _sentences(box, context, problem.hint)
+    if problem.fix_operator:
+        box.operator(problem.fix_operator, text=problem.fix_label)
+
+
+class OMNI123_PT_advanced(_Sidebar, bpy.types.Panel):
+    bl_idname = "OMNI123_PT_advanced"
+    bl_label = "Advanced"
+    bl_parent_id = "OMNI123_PT_main"
+    bl_options = {"DEFAULT_CLOSED"}
+
+    def draw(self, context: bpy.types.Context) -> None:
+        settings, layout = context.scene.omni123, self.layout
+        layout.use_property_split = True
+        layout.use_property_decorate = False
+        layout.prop(settings, "size")
+        row = layout.row(align=True)
+        row.prop(settings, "seed")
+        row.prop(settings, "lock_seed", text="", icon="LOCKED" if settings.lock_seed else "UNLOCKED")
+        row = layout.row(align=True, heading="Guidance")
+        row.prop(settings, "use_guidance", text="")
+        value = row.row()
+        value.enabled = settings.use_guidance
+        value.prop(settings, "guidance", text="")
+        layout.prop(settings, "detail")
+
+
+class OMNI123_PT_recent(_Sidebar, bpy.types.Panel):
+    bl_idname = "OMNI123_PT_recent"
+    bl_label = "Recent"
+    bl_parent_id = "OMNI123_PT_main"
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        return bool(_recent())
+
+    def draw(self, context: bpy.types.Context) -> None:
+        column = self.layout.column(align=True)
+        for job in _recent():
+            row = column.row(align=True)
+            row.label(text=job.spec.prompt, icon=ICONS.get(job.state, "QUESTION"))
+            if job.state != "placed":
+                row.operator("omni123.retry", text="", icon="FILE_REFRESH", emboss=False).job = job.id
+
+
+def _recent() -> list[Job]:
+    """The newest that have ended, and those that an earlier Blender left unfinished."""
+    client = runtime.session().client
+    jobs = [job for job in client.jobs.values() if job.has_ended or job.session != client.session]
+    return jobs[::-1][:RECENT]
+
+
+CLASSES = (OMNI123_PT_main, OMNI123_PT_advanced, OMNI123_PT_recent)

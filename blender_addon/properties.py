@@ -1,0 +1,70 @@
+"""What is kept with the file: settings of the next request in the scene, provenance on each object."""
+
+from __future__ import annotations
+
+import bpy
+
+DETAIL_CELLS: dict[str, int | None] = {"AUTO": None, "DRAFT": 64, "NORMAL": 128, "FINE": 192}
+
+
+class OMNI123_PG_scene(bpy.types.PropertyGroup):
+    """Settings of the next request."""
+
+    prompt: bpy.props.StringProperty(
+        name="Prompt", description="What to make, in a few words", options={"TEXTEDIT_UPDATE"}
+    )
+    seed: bpy.props.IntProperty(
+        name="Seed", description="The same seed, words and settings give the same shape", min=0
+    )
+    lock_seed: bpy.props.BoolProperty(
+        name="Keep Seed", description="Use this seed again instead of a new one each time"
+    )
+    size: bpy.props.FloatProperty(
+        name="Size",
+        description="Length of the longest side",
+        default=1.0,
+        min=0.001,
+        soft_max=100.0,
+        subtype="DISTANCE",
+    )
+    use_guidance: bpy.props.BoolProperty(
+        name="Set Guidance", description="Choose the guidance instead of leaving it to the model"
+    )
+    guidance: bpy.props.FloatProperty(
+        name="Guidance",
+        description="How closely to follow the words, at the price of variety",
+        default=3.0,
+        min=0.0,
+        soft_max=10.0,
+        max=100.0,
+    )
+    detail: bpy.props.EnumProperty(
+        name="Detail",
+        description="Resolution of the surface",
+        items=[
+            ("AUTO", "Automatic", "What the model was made for"),
+            ("DRAFT", "Draft", "64 cells along each side: quick"),
+            ("NORMAL", "Normal", "128 cells along each side"),
+            ("FINE", "Fine", "192 cells along each side: slow, many faces"),
+        ],
+        default="AUTO",
+    )
+
+
+class OMNI123_PG_object(bpy.types.PropertyGroup):
+    """Where an object came from."""
+
+    prompt: bpy.props.StringProperty(name="Prompt")
+    seed: bpy.props.IntProperty(name="Seed")
+    model: bpy.props.StringProperty(name="Model")
+    job: bpy.props.StringProperty(name="Request")
+    # Not an ID property, which would show up as an editable field among the artist's own
+    tokens: bpy.props.StringProperty(
+        name="Shape Tokens", description="The shape as a safetensors file of tokens", subtype="BYTE_STRING"
+    )
+    # local = (canonical - center) * scale
+    center: bpy.props.FloatVectorProperty(name="Canonical Center", size=3, precision=6)
+    scale: bpy.props.FloatProperty(name="Canonical Scale", default=1.0, precision=6)
+
+
+CLASSES = (OMNI123_PG_scene, OMNI123_PG_object)
