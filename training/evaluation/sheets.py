@@ -81,8 +81,9 @@ def _row(panels: Sequence[Panel], side: int, across: int, width: int, font: Font
         left = _GAP + column * (across * side + _GAP)
         for index, image in enumerate(panel.images):
             strip.paste(Image.fromarray(image), (left + index * side, 0))
+        titled = len(wrapped(panel.caption.partition("\n")[0], across * side - 8, font))
         for index, text in enumerate(lines):
-            color = _INK if index == 0 else _FAINT
+            color = _INK if index < titled else _FAINT
             draw.text((left + 4, side + 4 + index * line), text, color, font)
     return strip
 
