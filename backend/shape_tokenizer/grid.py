@@ -2,8 +2,8 @@
 
 A convolutional occupancy network (Peng et al. 2020, section 3) around the spherical quantiser of the
 published tokenizer. Convolutions learn local shape from few samples, which is what two CPU cores can pay for;
-the interface (points in, a 1D code sequence, field out) is that of the Perceiver tokenizer beside it. Codes are
-in reading order with z slowest, so that a prefix of the sequence is the object up to some height.
+the interface (points in, a 1D code sequence, field out) is that of the Perceiver tokenizer beside it. Codes
+are in reading order with z slowest, so that a prefix of the sequence is the object up to some height.
 """
 
 from __future__ import annotations
