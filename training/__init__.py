@@ -1,0 +1,1 @@
+"""Making the weights: data, tasks, the loop, recipes and evaluation."""
