@@ -16,7 +16,6 @@ from training.data.shape_tokens import (
     encode,
     load_tokens,
     sampled_surfaces,
-    synthetic_surfaces,
     weights_hash,
 )
 
@@ -49,16 +48,20 @@ def untouched() -> Iterator[Surface]:
     yield from ()
 
 
-def test_tokens_are_those_of_the_tokenizer(tmp_path: Path) -> None:
+def test_tokens_are_those_of_the_tokenizer_in_order(tmp_path: Path) -> None:
     path, module = tmp_path / "new" / "balls.safetensors", tokenizer()
     encode(surfaces(), 5, module, path, batch=2)
-    tokens = load_tokens(path, module)
+    tokens, every = load_tokens(path, module), list(surfaces())
     assert (len(tokens), tokens.ids.shape, tokens.ids.dtype) == (5, (5, 8), np.uint16)
-    for row, surface in enumerate(surfaces()):
-        alone = module.encode(torch.from_numpy(surface.points)[None], torch.from_numpy(surface.normals)[None])
-        assert np.array_equal(tokens.ids[row], alone[0].numpy())
-        assert (tokens.names[row], tokens.captions[row]) == (surface.id, surface.captions)
-    assert len(np.unique(tokens.ids)) > 1
+    points, normals = (
+        torch.from_numpy(np.stack([getattr(surface, name) for surface in every]))
+        for name in ("points", "normals")
+    )
+    ids = module.encode(points, normals).numpy()
+    assert (tokens.ids == ids).mean() > 0.9  # encoded in half precision, where near ties may fall otherwise
+    assert len(np.unique(ids, axis=0)) == 5
+    assert tokens.names == [surface.id for surface in every]
+    assert tokens.captions == [surface.captions for surface in every]
 
 
 def test_sources_can_be_left_out(tmp_path: Path) -> None:
@@ -108,10 +111,8 @@ def test_hash_follows_values_names_and_shapes() -> None:
     assert weights_hash(torch.nn.Linear(2, 8)) != weights_hash(torch.nn.Linear(8, 2))
 
 
-def test_surfaces_of_objects_and_of_shards(balls: ShapeSamples) -> None:
-    first, second = synthetic_surfaces(range(2), n_points=32)
-    assert (first.id, second.id) == ("synthetic/0", "synthetic/1")
-    assert first.points.shape == first.normals.shape == (32, 3)
-    stored = list(sampled_surfaces(balls))
-    assert [surface.id for surface in stored] == balls.ids
-    assert np.allclose(np.linalg.norm(stored[0].normals, axis=1), 1, atol=0.02)
+def test_surfaces_are_those_of_the_shards(balls: ShapeSamples) -> None:
+    surfaces = list(sampled_surfaces(balls))
+    assert [surface.id for surface in surfaces] == balls.ids
+    assert np.array_equal(surfaces[3].points, balls.points[3])
+    assert np.allclose(np.linalg.norm(surfaces[3].normals, axis=1), 1, atol=0.02)
