@@ -1,8 +1,8 @@
 """`omni123`: the backend's command line.
 
-    omni123 generate "a round wooden table" --out table.glb
-    omni123 serve --listen 127.0.0.1:0 --state-dir STATE
-    omni123 doctor
+omni123 generate "a round wooden table" --out table.glb
+omni123 serve --listen 127.0.0.1:0 --state-dir STATE
+omni123 doctor
 """
 
 from __future__ import annotations
@@ -72,13 +72,17 @@ def doctor(weights: Weights = None) -> None:
     from backend.pipeline import Pipeline
 
     typer.echo(f"python {platform.python_version()} on {platform.platform()}")
-    typer.echo(f"torch {torch.__version__}, {torch.get_num_threads()} threads, CUDA {torch.cuda.is_available()}")
+    typer.echo(
+        f"torch {torch.__version__}, {torch.get_num_threads()} threads, CUDA {torch.cuda.is_available()}"
+    )
     typer.echo(f"pyzmq {zmq.__version__}, CURVE {zmq.has('curve')}")
     folder = weights or bundled_weights()
     started = time.perf_counter()
     try:
         pipeline = Pipeline.load(folder)
-        typer.echo(f"weights {folder}: {pipeline.model_name}, loaded in {time.perf_counter() - started:.1f} s")
+        typer.echo(
+            f"weights {folder}: {pipeline.model_name}, loaded in {time.perf_counter() - started:.1f} s"
+        )
         *_, last = pipeline.run(Request(prompt="a round table"), lambda: False)
     except (RequestError, WeightsError) as error:
         typer.echo(f"{error}", err=True)

@@ -11,16 +11,16 @@ from typing import Any, cast
 
 import numpy as np
 import torch
+from backend.engine import Engine, SamplingSettings
+from backend.model.text import TextEncoder, text_encoder
 from torch import Tensor
 
 from backend import checkpoint
-from backend.engine import Engine, SamplingSettings
 from backend.events import Coarse, PipelineEvent, Progress, Request, Result
 from backend.failures import Cancelled, RequestError, WeightsError
 from backend.geometry.canonical import UpAxis, turn
 from backend.geometry.mesh import Mesh
 from backend.geometry.surface import EmptySurfaceError, extract_surface, remove_islands
-from backend.model.text import TextEncoder, text_encoder
 from backend.model.transformer import DualStreamTransformer
 from backend.models import REGISTRIES
 from backend.shape_tokenizer.interface import PrefixDecoder, ShapeTokenizer
@@ -55,7 +55,9 @@ class Pipeline:
         """The model of a folder. Raises WeightsError with one sentence that says what to do."""
         model = checkpoint.load(Path(weights), REGISTRIES, device=device)
         if missing := {"transformer", "shape_tokenizer"} - model.modules.keys():
-            raise WeightsError(f"{weights} lacks {', '.join(sorted(missing))}; choose a complete model folder.")
+            raise WeightsError(
+                f"{weights} lacks {', '.join(sorted(missing))}; choose a complete model folder."
+            )
         transformer = cast(DualStreamTransformer, model.modules["transformer"])
         tokenizer = cast(ShapeTokenizer, model.modules["shape_tokenizer"])
         try:
@@ -64,7 +66,9 @@ class Pipeline:
                 transformer.set_shape_codebook(tokenizer.codebook())
             return cls(model.info, transformer, tokenizer, text, torch.device(device))
         except (ValueError, TypeError) as error:
-            raise WeightsError(f"{weights} does not fit together: {error}. Copy the model folder again.") from error
+            raise WeightsError(
+                f"{weights} does not fit together: {error}. Copy the model folder again."
+            ) from error
 
     def capabilities(self) -> dict[str, Any]:
         """What this model can do, for `welcome`."""
@@ -88,7 +92,10 @@ class Pipeline:
         ids = torch.zeros(0, dtype=torch.long)
         for index, ids in self.engine.shape_tokens(text[0], mask[0], settings, cancelled=cancelled):
             yield Progress(
-                stage="shape tokens", done=index + 1, total=len(ids), seconds_left=clock.left(index + 1, len(ids))
+                stage="shape tokens",
+                done=index + 1,
+                total=len(ids),
+                seconds_left=clock.left(index + 1, len(ids)),
             )
             preview = self._preview(ids, index + 1)
             if preview is not None:
@@ -98,21 +105,29 @@ class Pipeline:
         try:
             mesh = self._mesh(self.tokenizer.decode(ids[None]), cells, partial(_check, cancelled))
         except EmptySurfaceError as error:
-            raise RequestError("empty_shape", "The shape came out empty.", "Try another seed or other words.") from error
+            raise RequestError(
+                "empty_shape", "The shape came out empty.", "Try another seed or other words."
+            ) from error
         clock.lap("surface")
         yield Result(mesh=mesh, tokens=ids.cpu().numpy().astype(np.uint16), seconds=clock.laps)
 
     def _settings(self, request: Request) -> SamplingSettings:
         if request.task != "text_to_shape":
             raise RequestError(
-                "unknown_task", f"This model cannot do {request.task!r}.", "Choose a task it offers: text_to_shape."
+                "unknown_task",
+                f"This model cannot do {request.task!r}.",
+                "Choose a task it offers: text_to_shape.",
             )
         if not request.prompt.strip():
-            raise RequestError("empty_prompt", "The prompt is empty.", "Type what to make, such as: a round table.")
+            raise RequestError(
+                "empty_prompt", "The prompt is empty.", "Type what to make, such as: a round table."
+            )
         length, limit = self.text.count_tokens(request.prompt), self.text.max_tokens
         if length > limit:
             raise RequestError(
-                "too_long", f"The prompt has {length} word pieces and {limit} fit.", "Shorten it to one sentence."
+                "too_long",
+                f"The prompt has {length} word pieces and {limit} fit.",
+                "Shorten it to one sentence.",
             )
         wanted = {
             name: getattr(request, name)
@@ -122,7 +137,9 @@ class Pipeline:
         try:
             return replace(self.defaults, seed=request.seed, **wanted)
         except ValueError as error:
-            raise RequestError("bad_option", f"{error}.", "Change that setting and generate again.") from error
+            raise RequestError(
+                "bad_option", f"{error}.", "Change that setting and generate again."
+            ) from error
 
     def _preview(self, ids: Tensor, count: int) -> Mesh | None:
         """The shape so far, at each step worth showing; None while there is nothing to see."""

@@ -1,7 +1,7 @@
 """`omni123-train`: make labelled shapes, train tokenizers and transformers, export weights.
 
-    omni123-train data synthetic --out runs/data/train --count 12000
-    omni123-train shape-tokenizer --data runs/data --run runs/shape_tokenizer
+omni123-train data synthetic --out runs/data/train --count 12000
+omni123-train shape-tokenizer --data runs/data --run runs/shape_tokenizer
 """
 
 from __future__ import annotations
@@ -18,9 +18,6 @@ data = typer.Typer(no_args_is_help=True, help="Make labelled shapes.")
 app.add_typer(data, name="data")
 app.add_typer(evaluate, name="evaluate")
 
-# Procedural objects that no training set holds.
-HELD_OUT_SEEDS = range(10_000_000, 10_000_256)
-
 Out = Annotated[Path, typer.Option(help="folder that receives the shards")]
 Processes = Annotated[int, typer.Option(help="worker processes")]
 
@@ -30,7 +27,9 @@ def data_synthetic(out: Out, count: int = 12000, first_seed: int = 0, processes:
     """Procedural objects, one per seed; seeds from 10,000,000 on are kept for validation."""
     from training.data.shape_samples import SamplingSettings, build_synthetic
 
-    build_synthetic(out, range(first_seed, first_seed + count), settings=SamplingSettings(), processes=processes)
+    build_synthetic(
+        out, range(first_seed, first_seed + count), settings=SamplingSettings(), processes=processes
+    )
 
 
 @data.command("corpus")
@@ -66,20 +65,18 @@ def shape_tokenizer(
 def tokens(
     tokenizer_run: Annotated[Path, typer.Option(help="run folder of the shape tokenizer")],
     out: Annotated[Path, typer.Option(help="folder that receives the token files")],
-    data: Annotated[Path, typer.Option(help="folder with train/ and val/ shards, for their corpus part")],
-    count: Annotated[int, typer.Option(help="procedural objects for training")] = 24000,
+    data: Annotated[Path, typer.Option(help="folder with train/ and val/ shards")],
 ) -> None:
-    """Tokenise captioned shapes for the transformer; does nothing where this tokenizer has done so."""
+    """Tokenise labelled shapes for the transformer; does nothing where this tokenizer has done so."""
     from training.data.shape_samples import load_samples
-    from training.data.shape_tokens import encode, sampled_surfaces, synthetic_surfaces
+    from training.data.shape_tokens import encode, sampled_surfaces
     from training.shape_tokenizer import trained_tokenizer
 
     tokenizer = trained_tokenizer(tokenizer_run)
-    encode(synthetic_surfaces(HELD_OUT_SEEDS), len(HELD_OUT_SEEDS), tokenizer, out / "val.safetensors")
-    encode(synthetic_surfaces(range(count)), count, tokenizer, out / "synthetic.safetensors")
-    if any((data / "train").glob("corpus-*")):
-        samples = load_samples(data / "train", "corpus-*.safetensors")
-        encode(sampled_surfaces(samples), len(samples), tokenizer, out / "corpus.safetensors")
+    for split, kind in (("val", "synthetic"), ("train", "corpus"), ("train", "synthetic")):
+        if any((data / split).glob(f"{kind}-*")):
+            samples = load_samples(data / split, f"{kind}-*.safetensors")
+            encode(sampled_surfaces(samples), len(samples), tokenizer, out / f"{split}-{kind}.safetensors")
 
 
 @app.command("text-to-shape")

@@ -41,7 +41,7 @@ def export_mini(tokenizer_run: Path, run: Path, out: Path) -> None:
         preset="mini",
         text_encoder=TEXT_ENCODER,
         licence="GPL-3.0-or-later",
-        provenance=f"training/recipes/mini.py, steps {json.dumps(steps)}; procedural objects and a CC0 mesh corpus",
+        provenance=f"training/recipes/mini.py, steps {json.dumps(steps)}; procedural objects, CC0 corpus",
         sampling=SAMPLING,
     )
     modules = {"transformer": trained_transformer(run), "shape_tokenizer": trained_tokenizer(tokenizer_run)}

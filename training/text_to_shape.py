@@ -1,7 +1,7 @@
-"""Training task text_to_shape: next-token prediction of a shape's codes given its caption (paper section 4.2).
+"""The task text_to_shape: next-token prediction of a shape's codes given its caption (paper section 4.2).
 
-Captions are drawn anew each time a shape is drawn; text is dropped with the recipe's probability, so that the learned
-null sequence serves classifier-free guidance.
+Captions are drawn anew each time a shape is drawn; text is dropped with the recipe's probability, so that the
+learned null sequence serves classifier-free guidance.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
+from backend.model.text import TextEncoder, text_encoder
 from torch import Tensor, nn
 
 from backend.model.config import TransformerConfig
-from backend.model.text import TextEncoder, text_encoder
 from backend.model.transformer import DualStreamTransformer
 from training.data.shape_tokens import ShapeTokens, load_tokens
 from training.loop import LoopSettings
@@ -100,12 +100,12 @@ class TextToShapeTask:
 def load_task(recipe: TextToShapeRecipe, tokenizer_run: Path, tokens: Path) -> TextToShapeTask:
     """The task on the token files that `omni123-train tokens` wrote."""
     tokenizer = trained_tokenizer(tokenizer_run)
-    corpus = tokens / "corpus.safetensors"
+    corpus = tokens / "train-corpus.safetensors"
     return TextToShapeTask(
         recipe,
         tokenizer.codebook(),
         text_encoder(TEXT_ENCODER),
-        load_tokens(tokens / "synthetic.safetensors", tokenizer),
+        load_tokens(tokens / "train-synthetic.safetensors", tokenizer),
         load_tokens(corpus, tokenizer) if corpus.exists() else None,
-        load_tokens(tokens / "val.safetensors", tokenizer),
+        load_tokens(tokens / "val-synthetic.safetensors", tokenizer),
     )

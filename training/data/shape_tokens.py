@@ -23,7 +23,6 @@ from tqdm import tqdm
 from backend.shape_tokenizer.interface import ShapeTokenizer
 from training.data.corpus import CATEGORY_WEIGHT
 from training.data.shape_samples import ShapeSamples
-from training.data.synthetic import generate
 
 Floats = NDArray[np.float32]
 
@@ -67,22 +66,8 @@ def weights_hash(module: nn.Module) -> str:
     return digest.hexdigest()
 
 
-def synthetic_surfaces(seeds: range, n_points: int = 4096) -> Iterator[Surface]:
-    """Surfaces of the procedural objects of these seeds."""
-    for seed in seeds:
-        shape = generate(seed)
-        points, normals, _ = shape.sample_surface(n_points, np.random.default_rng((seed, 1)))
-        yield Surface(
-            id=f"synthetic/{seed}",
-            source=shape.family,
-            captions=shape.captions,
-            points=points,
-            normals=normals,
-        )
-
-
 def sampled_surfaces(samples: ShapeSamples) -> Iterator[Surface]:
-    """Surfaces of labelled shapes."""
+    """Surfaces of labelled shapes, procedural or not."""
     for row, name in enumerate(samples.ids):
         yield Surface(
             id=name,
@@ -112,7 +97,8 @@ def encode(
                 torch.from_numpy(np.stack([getattr(surface, name) for surface in group]))
                 for name in ("points", "normals")
             )
-            ids.append(tokenizer.encode(points, normals).numpy().astype(np.uint16))
+            with torch.autocast(points.device.type, torch.bfloat16):
+                ids.append(tokenizer.encode(points, normals).numpy().astype(np.uint16))
             rows += [{"id": s.id, "source": s.source, "captions": s.captions} for s in group]
             bar.update(len(group))
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -13,7 +13,9 @@ def shape_tokenizer() -> ShapeTokenizerRecipe:
     """216 spatial codes of 16 dimensions, 4,096 entries."""
     return ShapeTokenizerRecipe(
         config=GridShapeTokenizerConfig(token_grid=6, width=160, mid_width=64, field_width=32, n_heads=5),
-        loop=LoopSettings(steps=2200, batch=16, peak_lr=1.5e-3, warmup=100, weight_decay=0.05, clip=1.0, ema=0.995),
+        loop=LoopSettings(
+            steps=2200, batch=16, peak_lr=1.5e-3, warmup=100, weight_decay=0.05, clip=1.0, ema=0.995
+        ),
         quantise_from=800,
     )
 
@@ -35,5 +37,5 @@ def text_to_shape() -> TextToShapeRecipe:
             text_tokens=32,
             causal_text=False,
         ),
-        loop=LoopSettings(steps=5000, batch=16, peak_lr=1e-3, warmup=200, clip=1.0, ema=0.998),
+        loop=LoopSettings(steps=4400, batch=16, peak_lr=1e-3, warmup=200, clip=1.0, ema=0.998),
     )
