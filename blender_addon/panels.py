@@ -1,4 +1,4 @@
-"""The sidebar tab: state in words, prompt, Generate, what runs, what came of it. Draws only, computes nothing."""
+"""The sidebar tab: state in words, prompt, Generate, what runs, what came of it. It only draws."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def _sentences(layout: bpy.types.UILayout, context: bpy.types.Context, text: str
     width = region.width if region is not None and region.type == "UI" else 280
     column = layout.column(align=True)
     column.scale_y = 0.8
-    for line in textwrap.wrap(text, max(16, int((width - 70 * scale) / (CHARACTER_WIDTH * scale)))):
+    for line in textwrap.wrap(text, max(16, int((width - 90 * scale) / (CHARACTER_WIDTH * scale)))):
         column.label(text=line, icon=icon)
         icon = "BLANK1" if icon != "NONE" else "NONE"
 
@@ -54,7 +54,7 @@ class OMNI123_PT_main(_Sidebar, bpy.types.Panel):
             hint.enabled = False
             hint.label(text="Describe an object, then press Generate")
         for job in session.client.open_jobs():
-            _draw_open(layout, job, now)
+            _draw_open(layout, job, session, now)
         waiting = session.client.arrived()
         if waiting is not None:
             _sentences(layout, context, "A shape has arrived; leave Edit Mode to add it.", "IMPORT")
@@ -77,25 +77,26 @@ def _draw_state(layout: bpy.types.UILayout, session: Session, now: float) -> Non
     row.operator("omni123.open_preferences", text="", icon="PREFERENCES", emboss=False)
 
 
-def _draw_open(layout: bpy.types.UILayout, job: Job, now: float) -> None:
+def _draw_open(layout: bpy.types.UILayout, job: Job, session: Session, now: float) -> None:
+    connected = session.connection.state is State.READY
     box = layout.box().column(align=True)
     row = box.row()
     row.label(text=job.spec.prompt, icon="MESH_DATA")
     cancel = row.row()
     cancel.enabled = not job.cancelling
     cancel.operator("omni123.cancel", text="", icon="X", emboss=False).job = job.id
-    box.progress(factor=job.fraction, type="BAR", text=_job_words(job))
-    left = time_words(job.time_left.read(now)) if job.state == "running" else ""
+    box.progress(factor=job.fraction, type="BAR", text=_job_words(job, connected))
+    left = time_words(job.time_left.read(now)) if connected and job.state == "running" else ""
     if left and not job.cancelling:
         box.label(text=left, icon="TIME")
     if job.warning:
         box.label(text=job.warning, icon="INFO")
 
 
-def _job_words(job: Job) -> str:
+def _job_words(job: Job, connected: bool) -> str:
     if job.cancelling:
         return "Cancelling…"
-    if job.state == "waiting":
+    if job.state == "waiting" or not connected:
         return "Waiting for the backend…"
     if job.state == "queued":
         return f"Waiting, {job.position} before it" if job.position else "Waiting…"

@@ -1,4 +1,4 @@
-"""One timer moves everything: messages, the local backend, results into the scene. No threads, never waits."""
+"""One timer moves everything: messages, the local backend, results into the scene. It never waits."""
 
 from __future__ import annotations
 

@@ -17,7 +17,8 @@ COLLECTION = "Omni123"
 CLAY = "Omni123 Clay"
 COLOURED = "Omni123 Coloured"
 COLOUR_ATTRIBUTE = "Color"
-CLAY_COLOUR = (0.58, 0.55, 0.51, 1.0)  # linear
+CLAY_COLOUR = (0.58, 0.51, 0.44, 1.0)  # linear
+VIEWPORT_COLOUR = (0.74, 0.68, 0.61, 1.0)
 SHARP_ANGLE = math.radians(35.0)
 
 
@@ -87,7 +88,7 @@ def _material(*, coloured: bool) -> bpy.types.Material:
     shader = next(node for node in material.node_tree.nodes if node.type == "BSDF_PRINCIPLED")
     shader.inputs["Base Color"].default_value = CLAY_COLOUR
     shader.inputs["Roughness"].default_value = 0.65
-    material.diffuse_color = CLAY_COLOUR
+    material.diffuse_color = VIEWPORT_COLOUR
     if coloured:
         colour = material.node_tree.nodes.new("ShaderNodeVertexColor")
         colour.layer_name = COLOUR_ATTRIBUTE

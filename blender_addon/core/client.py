@@ -55,7 +55,7 @@ class Client:
     # ---- what the artist does
 
     def submit(self, spec: JobSpec, target: Target) -> Job:
-        """Written down, then sent as soon as there is a connection. Raises ProblemError and writes nothing."""
+        """Written down, sent as soon as there is a connection. Raises ProblemError and writes nothing."""
         try:
             spec = checked_spec(spec, limits=self.connection.limits)
         except ProtocolError as error:

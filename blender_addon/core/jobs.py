@@ -40,6 +40,7 @@ class Job:
     object_name: str = ""
     problem: Problem | None = None
     # below: known only while it runs
+    asked_at: float = 0.0  # monotonic
     cancelling: bool = False
     submits: int = 0
     sent_at: float | None = None  # monotonic, of the last unanswered submit or sub

@@ -1,4 +1,4 @@
-"""The backend on this computer: found, started as a child process, watched, started again, ended with Blender."""
+"""The backend on this computer: found, started as a child process, watched, restarted, ended with Blender."""
 
 from __future__ import annotations
 

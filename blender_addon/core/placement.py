@@ -33,7 +33,7 @@ class Placed:
 
 
 def place(vertices: NDArray[np.float32], size: float) -> Placed:
-    """vertices: (n, 3) canonical, Z up. The longest side becomes `size` metres; the lowest point is at z = 0."""
+    """vertices: (n, 3) canonical, Z up. The longest side becomes `size` metres, the lowest point z = 0."""
     low, high = vertices.min(axis=0).astype(np.float64), vertices.max(axis=0).astype(np.float64)
     longest = float((high - low).max())
     scale = size / longest if longest > 1e-6 else size / LONGEST_SIDE
@@ -47,4 +47,5 @@ def box_lines(location: Point, size: float) -> NDArray[np.float32]:
     corners = np.array([(x, y, z) for x in (-0.5, 0.5) for y in (-0.5, 0.5) for z in (0.0, 1.0)])
     pairs = [(a, b) for a in range(8) for b in range(a + 1, 8) if bin(a ^ b).count("1") == 1]
     points = corners[np.array(pairs).ravel()] * size + np.asarray(location)
-    return points.astype(np.float32)
+    lines: NDArray[np.float32] = points.astype(np.float32)
+    return lines

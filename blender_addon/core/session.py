@@ -15,7 +15,7 @@ from .connection import Connection, State
 from .endpoint import Endpoint
 from .jobs import Job, JobStore
 from .keys import load_or_create
-from .local_backend import BackendState, Launch, LocalBackend
+from .local_backend import RESTARTS, BackendState, Launch, LocalBackend
 from .placement import Target
 from .problems import Problem, ProblemError, from_wire, local_problem
 from .transport import CurveSocket
@@ -88,7 +88,7 @@ class Session:
 
     def submit(self, spec: JobSpec, target: Target, now: float) -> Job:
         job = self.client.submit(spec, target)
-        self.notice = None
+        job.asked_at, self.notice = now, None
         self.client.submit_now(now)
         return job
 
@@ -161,7 +161,7 @@ class Session:
             return {
                 BackendState.OFF: "Backend not running",
                 BackendState.STARTING: f"Starting the backend… {self.backend.starting_for(now):.0f} s",
-                BackendState.RESTARTING: f"Starting the backend again ({self.backend.restarts} of 3)…",
+                BackendState.RESTARTING: f"Restarting ({self.backend.restarts} of {RESTARTS})…",
                 BackendState.FAILED: "Backend not running",
             }[self.backend.state]
         if self.connection.state is State.READY:
