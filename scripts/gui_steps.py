@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import os
-import struct
 import signal
+import struct
 import sys
 import threading
 import time
-import traceback
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -100,96 +100,110 @@ def press_generate(client: Any) -> Iterator[float]:
     raise AssertionError("the click did not reach the button")
 
 
+def module(name: str) -> Any:
+    """A module of the running add-on."""
+    return sys.modules[f"{MODULE}.blender_addon.{name}"]
+
+
+def over_view() -> Any:
+    """A context in which operators act on the 3D view."""
+    window, area, _ = view()
+    region = next(region for region in area.regions if region.type == "WINDOW")
+    return bpy.context.temp_override(window=window, area=area, region=region)
+
+
 def steps() -> Iterator[float]:
-    bpy.context.preferences.view.show_splash = False
-    preferences = bpy.context.preferences.addons[MODULE].preferences
-    for name in ("python", "root", "weights", "options"):
-        setattr(preferences, name, os.environ[f"OMNI123_GUI_{name.upper()}"])
-    cube = bpy.data.objects.get("Cube")
-    if cube is not None:
-        bpy.data.objects.remove(cube)
-    for name in ("Light", "Camera"):
-        if bpy.data.objects.get(name) is not None:
-            bpy.data.objects[name].hide_set(True)
+    prepare()
     yield from open_tab()
-    client = sys.modules[f"{MODULE}.blender_addon.runtime"].session().client
+    client = module("runtime").session().client
     screenshot("1-empty")
     bpy.context.scene.omni123.prompt = os.environ["OMNI123_GUI_PROMPT"]
     bpy.ops.ed.undo_push(message="Prompt")
     view()[1].tag_redraw()
     yield 0.5
     screenshot("2-prompt")
+    yield from generated(client)
+    yield from undone_and_redone(list(client.jobs.values())[-1].object_name)
+    yield from cancelled(client)
+    yield from killed_backend(client)
+    bpy.ops.preferences.addon_show(module=MODULE)
+    yield 1.5
+    screenshot("9-preferences")
+    durations = sorted(module("pump").durations)
+    p99 = durations[int(0.99 * (len(durations) - 1))]
+    print(f"{len(durations)} ticks: p99 {1e3 * p99:.1f} ms, longest {1e3 * durations[-1]:.1f} ms", flush=True)
+    assert threading.active_count() == 1, threading.enumerate()
 
+
+def prepare() -> None:
+    """An empty view, and preferences as a user would set them."""
+    bpy.context.preferences.view.show_splash = False
+    preferences = bpy.context.preferences.addons[MODULE].preferences
+    for name in ("python", "root", "weights", "options"):
+        setattr(preferences, name, os.environ[f"OMNI123_GUI_{name.upper()}"])
+    bpy.data.objects.remove(bpy.data.objects["Cube"])
+    for name in ("Light", "Camera"):
+        bpy.data.objects[name].hide_set(True)
+
+
+def generated(client: Any) -> Iterator[float]:
+    """From the click to the mesh, with a picture of each stage."""
     yield from press_generate(client)
-    job = next(iter(client.jobs.values()))
+    job = list(client.jobs.values())[-1]
     yield 0.3
     screenshot("3-starting")
     yield from wait(lambda: job.fraction > 0.05 or job.has_ended, 90)
     yield 0.3
     screenshot("4-progress")
     yield from wait(lambda: job.preview is not None or job.has_ended, 90)
-    yield 0.3
-    screenshot("5-preview")
+    if job.preview is not None:
+        yield 0.3
+        screenshot("5-preview")
     yield from wait(lambda: job.has_ended, 90)
     assert job.state == "placed", job
     first = job.first_sign - job.asked_at if job.first_sign else float("nan")
     print(f"first progress {first:.2f} s, mesh {job.ended_at - job.asked_at:.2f} s", flush=True)
-    name = job.object_name
-    yield from frame()
+    with over_view():
+        bpy.ops.view3d.view_selected()
+    yield 1.0
     screenshot("6-done")
-    assert len(bpy.data.objects[name].data.polygons) > 0
-    assert bpy.context.view_layer.objects.active == bpy.data.objects[name]
+    obj = bpy.data.objects[job.object_name]
+    assert len(obj.data.polygons) > 0
+    assert bpy.context.view_layer.objects.active == obj
 
-    window, area, _ = view()
-    region = next(region for region in area.regions if region.type == "WINDOW")
-    with bpy.context.temp_override(window=window, area=area, region=region):
+
+def undone_and_redone(name: str) -> Iterator[float]:
+    with over_view():
         bpy.ops.ed.undo()
     yield 0.5
     assert bpy.data.objects.get(name) is None, "one undo step did not remove the object"
-    with bpy.context.temp_override(window=window, area=area, region=region):
+    with over_view():
         bpy.ops.ed.redo()
     yield 0.5
     assert bpy.data.objects.get(name) is not None, "redo did not bring it back"
 
+
+def cancelled(client: Any) -> Iterator[float]:
     yield from press_generate(client)
-    second = list(client.jobs.values())[-1]
-    yield from wait(lambda: second.fraction > 0.1, 90)
+    job = list(client.jobs.values())[-1]
+    yield from wait(lambda: job.fraction > 0.1, 90)
     bpy.ops.omni123.cancel()
-    yield from wait(lambda: second.has_ended, 10)
-    assert second.state == "cancelled", second.state
+    yield from wait(lambda: job.has_ended, 10)
+    assert job.state == "cancelled", job.state
     yield 0.5
     screenshot("7-cancelled")
-
-    yield from killed_backend(client)
-    bpy.ops.preferences.addon_show(module=MODULE)
-    yield 1.5
-    screenshot("9-preferences")
-    durations = sorted(sys.modules[f"{MODULE}.blender_addon.pump"].durations)
-    p99 = durations[int(0.99 * (len(durations) - 1))]
-    print(f"{len(durations)} ticks: p99 {1e3 * p99:.1f} ms, longest {1e3 * durations[-1]:.1f} ms", flush=True)
-    assert threading.active_count() == 1, threading.enumerate()
 
 
 def killed_backend(client: Any) -> Iterator[float]:
     """The backend's process dies in the middle of a job: it comes again, and the job with it."""
-    session = sys.modules[f"{MODULE}.blender_addon.runtime"].session()
     yield from press_generate(client)
     job = list(client.jobs.values())[-1]
     yield from wait(lambda: job.fraction > 0.1, 90)
-    os.kill(session.backend.pid, signal.SIGKILL)
+    os.kill(module("runtime").session().backend.pid, signal.SIGKILL)
     yield 1.0
     screenshot("8-backend-killed")
     yield from wait(lambda: job.has_ended, 120)
     assert job.state == "placed", job
-
-
-def frame() -> Iterator[float]:
-    """The new object fills the view."""
-    window, area, _ = view()
-    region = next(region for region in area.regions if region.type == "WINDOW")
-    with bpy.context.temp_override(window=window, area=area, region=region):
-        bpy.ops.view3d.view_selected()
-    yield 1.0
 
 
 _running = steps()
@@ -202,7 +216,7 @@ def _next() -> float | None:
         print("passed", flush=True)
         os._exit(_quit(0))
     except Exception:
-        traceback.print_exc()
+        logging.exception("a step failed")
         screenshot("failed")
         os._exit(_quit(1))
 

@@ -1,0 +1,265 @@
+"""Jobs: written before sent, followed, fetched, cancelled, resumed; the backend answers by hand."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from omni123_extension.blender_addon.core.client import Client
+from omni123_extension.blender_addon.core.connection import Connection
+from omni123_extension.blender_addon.core.endpoint import Endpoint
+from omni123_extension.blender_addon.core.jobs import Job, JobStore
+from omni123_extension.blender_addon.core.placement import Target
+from omni123_extension.blender_addon.core.problems import ProblemError
+from omni123_extension.protocol import messages as wire
+from omni123_extension.protocol.arrays import encode_mesh, encode_tokens
+from omni123_extension.protocol.blobs import digest
+from omni123_extension.protocol.errors import problem
+from omni123_extension.protocol.framing import decode, encode
+from omni123_extension.protocol.jobs import JobSpec
+
+MESH = encode_mesh([[0, 0, 0], [1, 0, 0], [0, 1, 0]], [[0, 1, 2]])
+TOKENS = encode_tokens(np.arange(16))
+TARGET = Target(location=(1.0, 2.0, 3.0), size=2.0, scene="Scene")
+
+
+class Backend:
+    """The other end of the socket: what the client sent, and what it will read."""
+
+    def __init__(self) -> None:
+        self.received: list[wire.Message] = []
+        self.inbox: list[list[bytes]] = []
+        self.seq = 1_000_000
+
+    def send(self, parts: list[bytes]) -> bool:
+        self.received.append(decode([bytes(part) for part in parts]).message)
+        return True
+
+    def receive(self) -> list[bytes] | None:
+        return self.inbox.pop(0) if self.inbox else None
+
+    def refusal(self) -> None:
+        return None
+
+    def close(self) -> None:
+        self.inbox.clear()
+
+    def say(self, message: wire.Message, frames: tuple[bytes, ...] = ()) -> None:
+        self.inbox.append(encode(message, frames))
+
+    def event(
+        self, kind: Callable[..., wire.Event], job: Job, frames: tuple[bytes, ...] = (), **more: object
+    ) -> None:
+        self.seq += 1
+        self.say(kind(job=job.id, attempt=1, seq=self.seq, **more), frames)
+
+    def serve_files(self, *files: bytes) -> None:
+        """Answers the fetches that have come."""
+        by_name = {digest(data): data for data in files}
+        for message in [message for message in self.received if isinstance(message, wire.Fetch)]:
+            data = by_name[message.sha][message.off : message.off + message.n]
+            total = len(by_name[message.sha])
+            self.say(wire.Chunk(sha=message.sha, off=message.off, total=total), (data,))
+
+    def kinds(self) -> list[str]:
+        return [type(message).__name__ for message in self.received]
+
+
+class Setting:
+    """A client that is ready, its backend, and a clock that moves with every step."""
+
+    def __init__(self, folder: Path) -> None:
+        self.backend, self.now = Backend(), 0.0
+        self.store = JobStore(folder / "jobs.sqlite")
+        self.client = self.new_client("first")
+        self.welcome()
+
+    def new_client(self, session: str) -> Client:
+        connection = Connection(lambda _: self.backend, session=session, client="test", caps=())
+        connection.open(Endpoint("tcp://127.0.0.1:1", "k" * 40), self.now)
+        return Client(connection, self.store, session)
+
+    def welcome(self, epoch: str = "e1") -> None:
+        self.backend.say(wire.Welcome(epoch=epoch, user="me", model=wire.ModelInfo(state="ready")))
+        self.step()
+
+    def step(self) -> None:
+        self.now += 0.3
+        self.client.step(self.now, lambda: True)
+
+    def accepted(self) -> Job:
+        job = self.client.submit(JobSpec(prompt="a chair", seed=3), TARGET)
+        self.step()
+        self.backend.say(wire.Accepted(job=job.id, state="queued", position=0))
+        self.step()
+        return job
+
+    def done(self, job: Job, mesh: bytes = MESH, tokens: bytes = TOKENS) -> None:
+        names = {"mesh": digest(mesh), "tokens": digest(tokens)}
+        self.backend.event(wire.Done, job, model="sphere", seconds={}, seed=3, **names)
+        self.step()
+        self.backend.serve_files(mesh, tokens)
+        self.step()
+
+
+@pytest.fixture
+def setting(tmp_path: Path) -> Iterator[Setting]:
+    setting = Setting(tmp_path)
+    yield setting
+    setting.store.close()
+
+
+def test_a_job_is_written_down_before_it_is_sent(setting: Setting) -> None:
+    job = setting.client.submit(JobSpec(prompt=" a  chair "), TARGET)
+    assert "Submit" not in setting.backend.kinds()
+    (saved,) = setting.store.load()
+    assert (saved.id, saved.spec.prompt, saved.target) == (job.id, "a chair", TARGET)
+    setting.step()
+    assert setting.backend.kinds().count("Submit") == 1
+
+
+@pytest.mark.parametrize(("prompt", "code"), [("  ", "empty_prompt"), ("long " * 5000, "too_long")])
+def test_a_bad_prompt_is_refused_with_a_sentence_and_nothing_is_kept(
+    setting: Setting, prompt: str, code: str
+) -> None:
+    with pytest.raises(ProblemError) as refused:
+        setting.client.submit(JobSpec(prompt=prompt), TARGET)
+    assert refused.value.problem.code == code
+    assert refused.value.problem.sentence.endswith(".")
+    assert setting.store.load() == []
+
+
+def test_nothing_is_sent_when_it_cannot_be_written_down(
+    setting: Setting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(job: Job) -> None:
+        raise sqlite3.OperationalError("disk full")
+
+    monkeypatch.setattr(setting.store, "save", full)
+    with pytest.raises(ProblemError):
+        setting.client.submit(JobSpec(prompt="a chair"), TARGET)
+    assert setting.client.jobs == {}
+
+
+def test_progress_never_goes_back(setting: Setting) -> None:
+    job = setting.accepted()
+    setting.backend.event(wire.Progress, job, stage="shape tokens", done=50, total=100, seconds_left=4.0)
+    setting.step()
+    before = job.fraction
+    setting.backend.event(wire.Progress, job, stage="shape tokens", done=10, total=100)
+    setting.step()
+    assert 0 < before == job.fraction
+    assert job.words == "Shape tokens 10/100"
+    assert job.first_sign is not None
+
+
+def test_a_result_is_fetched_placed_and_acknowledged(setting: Setting) -> None:
+    job = setting.accepted()
+    setting.done(job)
+    assert setting.client.arrived() is job
+    assert job.mesh.faces.tolist() == [[0, 1, 2]]
+    assert job.tokens == TOKENS
+    setting.client.placed(job, "Chair", setting.now)
+    setting.step()
+    assert setting.backend.kinds()[-1] == "Ack"
+    assert setting.store.load()[0].state == "placed"
+
+
+def test_a_damaged_mesh_fails_the_job_with_a_sentence(setting: Setting) -> None:
+    job = setting.accepted()
+    setting.done(job, mesh=b"not a mesh")
+    assert job.state == "failed"
+    assert job.problem.code == "bad_mesh"
+    assert job.problem.sentence
+
+
+def test_a_preview_inside_its_event_is_shown_and_a_bad_one_dropped(setting: Setting) -> None:
+    job = setting.accepted()
+    setting.backend.event(wire.Preview, job, (MESH,))
+    setting.step()
+    shown = job.preview
+    setting.backend.event(wire.Preview, job, (b"rubbish",))
+    setting.step()
+    assert shown is not None
+    assert job.preview is shown
+    assert job.is_open
+
+
+def test_a_failure_ends_the_job_with_the_backends_sentence(setting: Setting) -> None:
+    job = setting.accepted()
+    setting.backend.event(wire.Failed, job, error=problem("model_corrupt"))
+    setting.step()
+    assert job.state == "failed"
+    assert job.problem.fix_operator == "omni123.open_preferences"
+
+
+def test_events_already_seen_are_ignored(setting: Setting) -> None:
+    job = setting.accepted()
+    setting.backend.event(wire.Running, job)
+    setting.step()
+    setting.backend.say(wire.Cancelled(job=job.id, attempt=1, seq=1_000_001))
+    setting.step()
+    assert job.state == "running"
+
+
+def test_cancelling_waits_for_the_backends_answer(setting: Setting) -> None:
+    job = setting.accepted()
+    setting.client.cancel(job, setting.now)
+    assert setting.backend.kinds()[-1] == "Cancel"
+    assert job.is_open
+    setting.backend.event(wire.Cancelled, job)
+    setting.step()
+    assert job.state == "cancelled"
+
+
+def test_a_job_that_was_never_sent_is_cancelled_at_once(setting: Setting) -> None:
+    setting.client.connection.close()
+    job = setting.client.submit(JobSpec(prompt="a chair"), TARGET)
+    setting.client.cancel(job, setting.now)
+    assert job.state == "cancelled"
+
+
+def test_after_a_reconnect_events_are_asked_for_from_the_last_seen(setting: Setting) -> None:
+    job = setting.accepted()
+    setting.backend.event(wire.Running, job)
+    setting.step()
+    setting.backend.say(wire.Pong(t=0.0, epoch="e2"))
+    setting.step()
+    setting.welcome("e2")
+    sub = setting.backend.received[-1]
+    assert isinstance(sub, wire.Sub)
+    assert (sub.job, sub.after) == (job.id, job.seq)
+
+
+def test_a_job_the_backend_has_lost_goes_again_under_the_same_id(setting: Setting) -> None:
+    job = setting.accepted()
+    setting.backend.say(wire.Error(error=problem("no_job", job=job.id)))
+    setting.step()
+    assert setting.backend.kinds().count("Submit") == 2
+    assert job.state == "waiting"
+    for _ in range(5):
+        setting.backend.say(wire.Error(error=problem("no_job", job=job.id)))
+        setting.step()
+    assert job.state == "failed"
+    assert job.problem.code == "gave_up"
+
+
+def test_an_unanswered_submit_goes_again(setting: Setting) -> None:
+    setting.client.submit(JobSpec(prompt="a chair"), TARGET)
+    for _ in range(12):
+        setting.step()
+    assert setting.backend.kinds().count("Submit") == 2
+
+
+def test_an_unfinished_job_of_an_earlier_blender_waits_to_be_adopted(setting: Setting) -> None:
+    job = setting.accepted()
+    setting.client = setting.new_client("second")
+    setting.welcome()
+    left = setting.client.jobs[job.id]
+    assert setting.client.open_jobs() == []
+    setting.client.adopt(left)
+    setting.step()
+    assert setting.backend.received[-1] == wire.Sub(job=job.id, after=0)

@@ -1,0 +1,93 @@
+"""From the canonical frame to the scene, and names and words for the artist."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from omni123_extension.blender_addon.core.naming import object_name
+from omni123_extension.blender_addon.core.pace import (
+    Throttle,
+    TimeLeft,
+    bar_fraction,
+    stage_words,
+    time_words,
+)
+from omni123_extension.blender_addon.core.placement import box_lines, place
+
+
+def test_a_shape_stands_on_the_ground_with_its_longest_side_as_asked() -> None:
+    canonical = np.array([[-0.96, -0.3, -0.5], [0.96, 0.3, 0.5], [0.0, 0.1, 0.2]], np.float32)
+    placed = place(canonical, 2.5)
+    low, high = placed.vertices.min(axis=0), placed.vertices.max(axis=0)
+    assert high[0] - low[0] == pytest.approx(2.5)
+    assert low[2] == pytest.approx(0.0, abs=1e-6)
+    assert low[0] == pytest.approx(-high[0])
+
+
+def test_the_canonical_shape_can_be_had_back() -> None:
+    canonical = np.random.default_rng(0).uniform(-1, 1, (50, 3)).astype(np.float32)
+    placed = place(canonical, 0.7)
+    back = placed.vertices / placed.scale + np.array(placed.center)
+    assert np.abs(back - canonical).max() < 1e-6
+
+
+def test_a_shape_without_extent_keeps_the_canonical_scale() -> None:
+    assert place(np.zeros((3, 3), np.float32), 1.92).scale == pytest.approx(1.0)
+
+
+def test_the_box_has_twelve_edges_and_stands_at_the_cursor() -> None:
+    lines = box_lines((1.0, 2.0, 3.0), 2.0)
+    assert lines.shape == (24, 3)
+    assert lines.min(axis=0).tolist() == [0.0, 1.0, 3.0]
+    assert np.abs(lines[0::2] - lines[1::2]).sum(axis=1).tolist() == [2.0] * 12
+
+
+@pytest.mark.parametrize(
+    ("prompt", "name"),
+    [
+        ("a round wooden table", "Round wooden table"),
+        ("The Eiffel tower, at night", "Eiffel tower"),
+        ("a", "A"),
+        ("  \n ", "Shape"),
+        ("...", "Shape"),
+        ("ein grüner Stuhl", "Ein grüner Stuhl"),
+        ("x" * 100, "X" + "x" * 39),
+        ("one two three four five six seven eight nine ten", "One two three four five six seven eight"),
+    ],
+)
+def test_objects_are_named_from_the_prompt(prompt: str, name: str) -> None:
+    assert object_name(prompt) == name
+    assert len(object_name(prompt).encode()) <= 40
+
+
+def test_the_bar_runs_over_all_stages_and_ignores_strangers() -> None:
+    fractions = [bar_fraction(stage, 1, 2) for stage in ("reading prompt", "shape tokens", "surface")]
+    assert fractions == sorted(fractions)
+    assert bar_fraction("surface", 5, 0) == pytest.approx(0.74)
+    assert bar_fraction("polishing", 1, 2) is None
+
+
+def test_the_time_left_counts_down_and_takes_new_estimates_calmly() -> None:
+    left = TimeLeft()
+    assert left.read(0.0) is None
+    left.update(0.0, 10.0)
+    assert left.read(2.0) == pytest.approx(8.0)
+    left.update(2.0, 18.0)
+    assert 8.0 < left.read(2.0) < 12.0
+    assert left.read(60.0) == 0.0
+
+
+def test_words_for_times_and_stages() -> None:
+    assert [time_words(seconds) for seconds in (None, 0.2, 12.4, 300.0)] == [
+        "",
+        "almost done",
+        "12 s left",
+        "5 min left",
+    ]
+    assert stage_words("shape tokens", 3, 256) == "Shape tokens 3/256"
+    assert stage_words("surface", 0, 1) == "Surface"
+
+
+def test_a_throttle_lets_one_through_per_interval() -> None:
+    throttle = Throttle(0.1)
+    assert [throttle.ready(now) for now in (0.0, 0.05, 0.11, 0.12)] == [True, False, True, False]
