@@ -1,4 +1,4 @@
-"""Cached decoding: the conditioning once per prompt, then one token at a time through the generation half alone.
+"""Cached decoding: conditioning once per prompt, then one token at a time through the generation half.
 
 R rows (conditional, and unconditional under guidance), C conditioning positions, D model width.
 """
@@ -22,8 +22,10 @@ KeysValues = list[tuple[Tensor, Tensor]]  # of each dual layer, each (N, c, H)
 
 
 class Engine:
-    """Decodes one model. `null_text` (T, text width) is the embedding of the empty prompt, for models that have
-    no learned null sequence."""
+    """Decodes one model.
+
+    `null_text` (T, text width): embedding of the empty prompt, for models without a learned null sequence.
+    """
 
     def __init__(
         self, model: DualStreamTransformer, device: torch.device, null_text: Tensor | None = None
@@ -75,10 +77,10 @@ class Engine:
         bbox: Tensor | None = None,
         cancelled: Callable[[], bool] = lambda: False,
     ) -> Iterator[tuple[int, Tensor]]:
-        """Yield (index, ids) after each token; ids (n_shape_tokens,) is filled up to index and still being written.
+        """Yield (index, ids) after each token; ids (n_shape_tokens,) is filled up to index, the rest is zero.
 
-        text: (T, text width) of the model's text encoder, text_mask: (T,) bool. The same seed, weights and device
-        give the same ids. Raises Cancelled between two tokens.
+        text: (T, text width) of the model's text encoder, text_mask: (T,) bool. The same seed, weights and
+        device give the same ids. Raises Cancelled between two tokens.
         """
         generator = torch.Generator(device=self.device).manual_seed(settings.seed)
         total = self.config.n_shape_tokens

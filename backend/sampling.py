@@ -1,4 +1,4 @@
-"""Logits to the next id: guidance, temperature, top-k and nucleus. Pure functions of tensors and a generator."""
+"""Logits to the next id: guidance, temperature, top-k and nucleus, as functions of tensors."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def keep_top_k(logits: Tensor, k: int) -> Tensor:
 
 
 def keep_top_p(logits: Tensor, p: float) -> Tensor:
-    """(V,) with all outside the nucleus at minus infinity; the id that reaches p is kept (Holtzman et al. 2020)."""
+    """(V,) with all outside the nucleus at minus infinity; the id that reaches p stays (Holtzman 2020)."""
     if p >= 1.0:
         return logits
     ordered, order = logits.softmax(dim=-1).sort(descending=True)

@@ -1,6 +1,6 @@
 """Keys and values of one decoding run: static tensors, written by position, keys stored already rotated.
 
-R rows (conditional, unconditional), N heads, C conditioning positions, L generation positions, H head dimension.
+R rows (conditional, unconditional), N heads, C conditioning and L generation positions, H head dimension.
 """
 
 from __future__ import annotations

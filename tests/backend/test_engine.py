@@ -116,11 +116,9 @@ def test_cancel_takes_effect_between_two_tokens(
     model: DualStreamTransformer, text: tuple[Tensor, Tensor]
 ) -> None:
     done: list[int] = []
+    tokens = Engine(model, CPU).shape_tokens(*text, SamplingSettings(), cancelled=lambda: len(done) == 3)
     with pytest.raises(Cancelled):
-        for index, _ in Engine(model, CPU).shape_tokens(
-            *text, SamplingSettings(), cancelled=lambda: len(done) == 3
-        ):
-            done.append(index)
+        done.extend(index for index, _ in tokens)
     assert done == [0, 1, 2]
 
 
