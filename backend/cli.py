@@ -8,7 +8,6 @@ omni123 doctor
 from __future__ import annotations
 
 import platform
-import sys
 import time
 from pathlib import Path
 from typing import Annotated
@@ -97,4 +96,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -26,7 +26,7 @@ from backend.models import REGISTRIES
 from backend.sampling import SamplingSettings
 from backend.shape_tokenizer.interface import PrefixDecoder, ShapeTokenizer
 
-CELLS = 128  # surface grid along one axis, where the request names none
+CELLS = 96  # surface grid along one axis, where the request names none
 MAX_CELLS = 512
 PREVIEW_CELLS = 40
 # Specks below this share of the largest part's area are sampling noise, not parts.

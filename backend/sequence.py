@@ -19,7 +19,7 @@ def target_inputs(ids: Tensor, start: int) -> Tensor:
 
 
 def visibility(prefix: int, length: int, device: torch.device | None = None) -> Tensor:
-    """(L, L) bool, who (row) sees whom: the first `prefix` positions each other, the rest causally.
+    """(L, L) bool, who (row) sees whom: the first `prefix` positions each other, others causally.
 
     Paper section 4.2: sources are a non-causal prefix, targets follow causally.
     """

@@ -129,34 +129,55 @@ class BertEmbeddings(nn.Module):
         return out
 
 
+class BertAttention(nn.Module):
+    """Self-attention under the published names; `self` holds the projections."""
+
+    def __init__(self, width: int, n_heads: int) -> None:
+        super().__init__()
+        self.n_heads = n_heads
+        projections = {name: nn.Linear(width, width) for name in ("query", "key", "value")}
+        self.add_module("self", nn.ModuleDict(projections))
+        self.output = AddAndNorm(width, width)
+
+    def forward(self, x: Tensor, seen: Tensor) -> Tensor:
+        """x (B, T, W), seen (B, 1, 1, T) bool -> (B, T, W)."""
+        own = self.get_submodule("self")
+        q, k, v = (
+            own.get_submodule(name)(x).unflatten(-1, (self.n_heads, -1)).transpose(1, 2)
+            for name in ("query", "key", "value")
+        )
+        attended = F.scaled_dot_product_attention(q, k, v, attn_mask=seen).transpose(1, 2).flatten(2)
+        out: Tensor = self.output(attended, x)
+        return out
+
+
+class AddAndNorm(nn.Module):
+    """Projection, residual, LayerNorm."""
+
+    def __init__(self, inputs: int, width: int) -> None:
+        super().__init__()
+        self.dense = nn.Linear(inputs, width)
+        self.LayerNorm = nn.LayerNorm(width, eps=1e-12)
+
+    def forward(self, h: Tensor, x: Tensor) -> Tensor:
+        out: Tensor = self.LayerNorm(x + self.dense(h))
+        return out
+
+
 class BertLayer(nn.Module):
     """Post-norm attention and GELU feed-forward (Devlin et al. 2019), under the published tensor names."""
 
     def __init__(self, width: int, n_heads: int, hidden: int) -> None:
         super().__init__()
-        self.n_heads = n_heads
-        heads = {name: nn.Linear(width, width) for name in ("query", "key", "value")}
-        self.attention = nn.ModuleDict({"self": nn.ModuleDict(heads), "output": _dense(width, width)})
+        self.attention = BertAttention(width, n_heads)
         self.intermediate = nn.ModuleDict({"dense": nn.Linear(width, hidden)})
-        self.output = _dense(hidden, width)
+        self.output = AddAndNorm(hidden, width)
 
     def forward(self, x: Tensor, seen: Tensor) -> Tensor:
         """x (B, T, W), seen (B, 1, 1, T) bool -> (B, T, W)."""
-        own = self.attention["self"]
-        q, k, v = (
-            own[name](x).unflatten(-1, (self.n_heads, -1)).transpose(1, 2)
-            for name in ("query", "key", "value")
-        )
-        attended = F.scaled_dot_product_attention(q, k, v, attn_mask=seen).transpose(1, 2).flatten(2)
-        after = self.attention["output"]
-        x = after["LayerNorm"](x + after["dense"](attended))
-        grown = F.gelu(self.intermediate["dense"](x))
-        out: Tensor = self.output["LayerNorm"](x + self.output["dense"](grown))
+        x = self.attention(x, seen)
+        out: Tensor = self.output(F.gelu(self.intermediate["dense"](x)), x)
         return out
-
-
-def _dense(inputs: int, width: int) -> nn.ModuleDict:
-    return nn.ModuleDict({"dense": nn.Linear(inputs, width), "LayerNorm": nn.LayerNorm(width, eps=1e-12)})
 
 
 class Bert(nn.Module):
@@ -169,8 +190,7 @@ class Bert(nn.Module):
 
     def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
         """Token ids and real tokens, both (B, T) -> last hidden states (B, T, W)."""
-        x = self.embeddings(ids)
-        for layer in self.encoder["layer"]:
+        x: Tensor = self.embeddings(ids)
+        for layer in self.encoder["layer"].children():
             x = layer(x, mask[:, None, None, :])
-        out: Tensor = x
-        return out
+        return x
