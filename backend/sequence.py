@@ -10,7 +10,7 @@ from torch import Tensor
 
 
 def target_inputs(ids: Tensor, start: int) -> Tensor:
-    """What is fed so that position i predicts ids[:, i]: the segment's start token, then all ids but the last.
+    """What is fed for position i to predict ids[:, i]: the segment's start token, then all ids but the last.
 
     ids: (B, L) -> (B, L).
     """
@@ -19,7 +19,7 @@ def target_inputs(ids: Tensor, start: int) -> Tensor:
 
 
 def visibility(prefix: int, length: int, device: torch.device | None = None) -> Tensor:
-    """(L, L) bool, who (row) sees whom: the first `prefix` positions each other, others causally.
+    """(L, L) bool, rows see columns: the first `prefix` positions each other, others causally.
 
     Paper section 4.2: sources are a non-causal prefix, targets follow causally.
     """

@@ -61,6 +61,24 @@ def shape_tokenizer(
     train(load_task(settings, data), settings.loop, run, stop_after=stop_after)
 
 
+@app.command("shape-decoder")
+def shape_decoder(
+    data: Annotated[Path, typer.Option(help="folder with train/ and val/ shards")],
+    tokenizer_run: Annotated[Path, typer.Option(help="run folder of the shape tokenizer to start from")],
+    run: Annotated[Path, typer.Option(help="folder of checkpoints and logs; an existing run continues")],
+    stop_after: Annotated[int | None, typer.Option(help="stop at this step")] = None,
+) -> None:
+    """Train the tokenizer's decoder on under frozen codes; tokens made before stay valid."""
+    from training.loop import save_recipe, train
+    from training.recipes.mini import shape_decoder as recipe
+    from training.shape_tokenizer import load_task, trained_tokenizer
+
+    settings = recipe()
+    save_recipe(run, settings)
+    task = load_task(settings, data, trained_tokenizer(tokenizer_run))
+    train(task, settings.loop, run, stop_after=stop_after)
+
+
 @app.command()
 def tokens(
     tokenizer_run: Annotated[Path, typer.Option(help="run folder of the shape tokenizer")],

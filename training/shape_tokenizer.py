@@ -121,6 +121,28 @@ class ShapeTokenizerTask:
         }
 
 
+class ShapeDecoderTask(ShapeTokenizerTask):
+    """Second stage: encoder and codes stay as they are, so tokens stay valid, and the decoder learns on."""
+
+    def __init__(
+        self,
+        recipe: ShapeTokenizerRecipe,
+        start: GridShapeTokenizer,
+        synthetic: ShapeSamples,
+        corpus: ShapeSamples | None,
+        held_out: ShapeSamples,
+    ) -> None:
+        super().__init__(recipe, synthetic, corpus, held_out)
+        tokenizer = self._reconstruction.tokenizer
+        tokenizer.load_state_dict(start.state_dict())
+        tokenizer.encoder.requires_grad_(False)
+        tokenizer.quantizer.requires_grad_(False)
+        self._reconstruction.quantise = True
+
+    def before_step(self, step: int) -> None:
+        """One phase only."""
+
+
 class _Reconstruction(nn.Module):
     """Encoder, (quantiser,) decoder and field in one forward pass, for data-parallel wrapping."""
 
@@ -213,13 +235,19 @@ def _iou(a: Tensor, b: Tensor) -> float:
     return 1.0 if union == 0 else (a & b).sum().item() / union
 
 
-def load_task(recipe: ShapeTokenizerRecipe, data: Path) -> ShapeTokenizerTask:
-    """The task on `data/train` and `data/val`, as `omni123-train data` lays them out."""
+def load_task(
+    recipe: ShapeTokenizerRecipe, data: Path, start: GridShapeTokenizer | None = None
+) -> ShapeTokenizerTask:
+    """The task on `data/train` and `data/val`, as `omni123-train data` lays them out.
+
+    With a tokenizer to start from, the stage that trains its decoder alone.
+    """
     train, val = data / "train", data / "val"
     corpus = load_samples(train, "corpus-*.safetensors") if any(train.glob("corpus-*")) else None
-    return ShapeTokenizerTask(
-        recipe, load_samples(train, "synthetic-*.safetensors"), corpus, load_samples(val)
-    )
+    synthetic, held_out = load_samples(train, "synthetic-*.safetensors"), load_samples(val)
+    if start is None:
+        return ShapeTokenizerTask(recipe, synthetic, corpus, held_out)
+    return ShapeDecoderTask(recipe, start, synthetic, corpus, held_out)
 
 
 def trained_tokenizer(run: Path) -> GridShapeTokenizer:

@@ -16,6 +16,7 @@ from backend.shape_tokenizer.grid import LOGITS_PER_UNIT, GridShapeTokenizerConf
 from training.data.shape_samples import SamplingSettings, ShapeSamples, build_synthetic
 from training.loop import LoopSettings, save_recipe, train
 from training.shape_tokenizer import (
+    ShapeDecoderTask,
     ShapeTokenizerRecipe,
     ShapeTokenizerTask,
     draw,
@@ -186,3 +187,17 @@ def test_a_run_on_shards_leaves_a_tokenizer(tmp_path: Path) -> None:
 def test_a_task_without_shards_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="make them with `omni123-train data` first"):
         load_task(RECIPE, tmp_path)
+
+
+def test_the_decoder_stage_learns_and_leaves_the_codes_alone(balls: ShapeSamples, tmp_path: Path) -> None:
+    start = fit(balls, tmp_path / "first", stop_after=24)._reconstruction.tokenizer
+    recipe = replace(RECIPE, quantise_from=0, loop=replace(RECIPE.loop, steps=24))
+    task = ShapeDecoderTask(recipe, start, balls, balls, balls)
+    train(task, recipe.loop, tmp_path / "second", quiet=True)
+    figures = losses(tmp_path / "second")
+    assert np.mean(figures[-4:]) < np.mean(figures[:4])
+    save_recipe(tmp_path / "second", recipe)
+    after, before = trained_tokenizer(tmp_path / "second").state_dict(), start.state_dict()
+    same = {name for name in before if torch.equal(before[name], after[name])}
+    assert {name for name in before if not name.startswith("decoder.")} <= same
+    assert "decoder.field_in.weight" not in same

@@ -58,11 +58,12 @@ class ShapeTokens:
 
 
 def weights_hash(module: nn.Module) -> str:
-    """sha256 over names, shapes and bytes of a module's tensors."""
+    """sha256 over the tensors of a tokenizer that decide its ids: all but those that only decode."""
     digest = hashlib.sha256()
     for name, value in sorted(module.state_dict().items()):
-        digest.update(f"{name}{tuple(value.shape)}".encode())
-        digest.update(value.detach().float().cpu().numpy().tobytes())
+        if not name.startswith(("decoder.", "occupancy_decoder.")):
+            digest.update(f"{name}{tuple(value.shape)}".encode())
+            digest.update(value.detach().float().cpu().numpy().tobytes())
     return digest.hexdigest()
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from backend.model.config import TransformerConfig
 from backend.shape_tokenizer.grid import GridShapeTokenizerConfig
 from training.loop import LoopSettings
@@ -18,6 +20,13 @@ def shape_tokenizer() -> ShapeTokenizerRecipe:
         ),
         quantise_from=800,
     )
+
+
+def shape_decoder() -> ShapeTokenizerRecipe:
+    """The tokenizer's second stage: the decoder alone, under frozen codes."""
+    first = shape_tokenizer()
+    loop = replace(first.loop, steps=700, peak_lr=6e-4, warmup=30, ema=0.99, save_every=100)
+    return replace(first, loop=loop, quantise_from=0)
 
 
 def text_to_shape() -> TextToShapeRecipe:
@@ -37,5 +46,5 @@ def text_to_shape() -> TextToShapeRecipe:
             text_tokens=32,
             causal_text=False,
         ),
-        loop=LoopSettings(steps=4400, batch=16, peak_lr=1e-3, warmup=200, clip=1.0, ema=0.998),
+        loop=LoopSettings(steps=3500, batch=16, peak_lr=1e-3, warmup=200, clip=1.0, ema=0.998),
     )

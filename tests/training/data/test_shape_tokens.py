@@ -102,11 +102,14 @@ def test_an_encoding_cut_short_leaves_no_file(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_hash_follows_values_names_and_shapes() -> None:
+def test_hash_follows_names_shapes_and_what_decides_the_ids() -> None:
     module = tokenizer()
     assert weights_hash(module) == weights_hash(tokenizer())
     with torch.no_grad():
-        module.decoder.positions[0, 0] += 1e-6
+        module.decoder.positions[0, 0] += 1
+    assert weights_hash(module) == weights_hash(tokenizer()), "a better decoder keeps tokens valid"
+    with torch.no_grad():
+        module.encoder.stem.bias[0] += 1e-6
     assert weights_hash(module) != weights_hash(tokenizer())
     assert weights_hash(torch.nn.Linear(2, 8)) != weights_hash(torch.nn.Linear(8, 2))
 
