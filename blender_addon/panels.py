@@ -28,7 +28,7 @@ class _Sidebar:
 
 def _sentences(layout: bpy.types.UILayout, context: bpy.types.Context, text: str, icon: str = "NONE") -> None:
     """Labels do not wrap: one for each line of the sidebar's width."""
-    region, scale = context.region, context.preferences.system.ui_scale
+    region, scale = context.region, context.preferences.system.ui_scale or 1.0  # 0 without a window
     width = region.width if region is not None and region.type == "UI" else 280
     column = layout.column(align=True)
     column.scale_y = 0.8

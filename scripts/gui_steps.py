@@ -137,7 +137,6 @@ def steps() -> Iterator[float]:
 
 def prepare() -> None:
     """An empty view, and preferences as a user would set them."""
-    bpy.context.preferences.view.show_splash = False
     preferences = bpy.context.preferences.addons[MODULE].preferences
     for name in ("python", "root", "weights", "options"):
         setattr(preferences, name, os.environ[f"OMNI123_GUI_{name.upper()}"])
@@ -206,6 +205,7 @@ def killed_backend(client: Any) -> Iterator[float]:
     assert job.state == "placed", job
 
 
+bpy.context.preferences.view.show_splash = False  # before the first window is drawn
 _running = steps()
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 import logging
 import sqlite3
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ...protocol import messages as wire
 from ...protocol.arrays import decode_mesh, decode_tokens
@@ -31,12 +31,11 @@ STALL = 5.0  # seconds without a chunk until a file is asked for again
 
 @dataclass
 class Download:
-    """A file on its way; `kind` is "mesh", "tokens" or "preview"."""
+    """A file on its way, and who waits for it as "mesh", "tokens" or "preview": equal files are one file."""
 
-    job: Job
-    kind: str
     reader: BlobReader
     heard: float
+    takers: list[tuple[Job, str]] = field(default_factory=list)
 
 
 class Client:
@@ -224,9 +223,7 @@ class Client:
         if packet.frames:
             self._take_preview(job, bytes(packet.frames[0]))
         elif event.mesh is not None:
-            for sha, download in list(self._downloads.items()):
-                if download.job is job and download.kind == "preview":
-                    del self._downloads[sha]  # the newest wins
+            self._drop_downloads(job, "preview")  # the newest wins
             self._download(job, "preview", event.mesh, now)
 
     def _take_preview(self, job: Job, data: bytes) -> None:
@@ -245,7 +242,9 @@ class Client:
     # ---- files
 
     def _download(self, job: Job, kind: str, sha: str, now: float) -> None:
-        self._downloads[sha] = Download(job, kind, BlobReader(sha, self.connection.limits), now)
+        if sha not in self._downloads:
+            self._downloads[sha] = Download(BlobReader(sha, self.connection.limits), now)
+        self._downloads[sha].takers.append((job, kind))
 
     def _fetch(self, now: float) -> None:
         for download in self._downloads.values():
@@ -261,36 +260,47 @@ class Client:
         if download is None:
             return
         download.heard = now
-        job = download.job
         try:
             download.reader.feed(chunk, packet.frames[0])
-            if download.kind == "mesh":
+        except ProtocolError as error:
+            for job, _ in download.takers:
+                self.fail(job, from_error(error), now)
+            return
+        for job, kind in download.takers:
+            if kind == "mesh":
                 job.fraction = max(job.fraction, 0.96 + 0.04 * download.reader.fraction)
                 self.revision += 1
-            if download.reader.complete:
-                del self._downloads[chunk.sha]
-                self._take_file(job, download.kind, download.reader.data())
-        except ProtocolError as error:
-            self._drop_downloads(job)
-            self.fail(job, from_error(error), now)
+        if download.reader.complete:
+            del self._downloads[chunk.sha]
+            for job, kind in download.takers:
+                self._take_file(job, kind, download.reader.data(), now)
 
-    def _take_file(self, job: Job, kind: str, data: bytes) -> None:
-        """Raises ProtocolError for what a hostile backend may send."""
+    def _take_file(self, job: Job, kind: str, data: bytes, now: float) -> None:
+        """What a hostile backend may send fails the job."""
         if kind == "preview":
             self._take_preview(job, data)
             return
-        if kind == "mesh":
-            job.mesh = decode_mesh(data, self.connection.limits)
-        else:
-            decode_tokens(data, self.connection.limits)
-            job.tokens = data
+        try:
+            if kind == "mesh":
+                job.mesh = decode_mesh(data, self.connection.limits)
+            else:
+                decode_tokens(data, self.connection.limits)
+                job.tokens = data
+        except ProtocolError as error:
+            self.fail(job, from_error(error), now)
+            return
         if job.mesh is not None and job.tokens:
             job.state, job.fraction = "arrived", 1.0
             self._save(job)
 
-    def _drop_downloads(self, job: Job) -> None:
+    def _drop_downloads(self, job: Job, only: str | None = None) -> None:
         for sha, download in list(self._downloads.items()):
-            if download.job is job:
+            download.takers = [
+                (taker, kind)
+                for taker, kind in download.takers
+                if taker is not job or only not in (None, kind)
+            ]
+            if not download.takers:
                 del self._downloads[sha]
 
     # ---- errors and ends
@@ -298,15 +308,18 @@ class Client:
     def _error(self, message: wire.Error, now: float) -> None:
         problem = from_wire(message.error)
         download = self._downloads.get(message.sha or "")
-        job = download.job if download else self._mine(message.error.job or "")
-        if job is None:
+        job = self._mine(message.error.job or "")
+        if download is not None:
+            for taker, kind in list(download.takers):
+                if kind == "preview":
+                    self._drop_downloads(taker, kind)
+                else:
+                    self.fail(taker, problem, now)
+        elif job is None:
             log.warning("the backend says: %s %s", problem.sentence, problem.hint)
         elif message.error.code == "no_job":
             self._lost(job, now)
-        elif download is not None and download.kind == "preview":
-            del self._downloads[download.reader.sha]
         else:
-            self._drop_downloads(job)
             self.fail(job, problem, now)
 
     def _lost(self, job: Job, now: float) -> None:

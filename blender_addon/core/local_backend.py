@@ -114,6 +114,11 @@ class LocalBackend:
     def pid(self) -> int | None:
         return self._process.pid if self._process is not None else None
 
+    @property
+    def launch(self) -> Launch | None:
+        """What it was started with last."""
+        return self._launch
+
     def starting_for(self, now: float) -> float:
         return now - self._started
 

@@ -68,11 +68,7 @@ class Session:
         """
         self._local = remote is None
         if remote is None:
-            if not self.backend.active:
-                self.connection.close()
-                self.backend.start(launch(), now)
-                if self.backend.state is BackendState.FAILED and self.backend.problem:
-                    raise ProblemError(self.backend.problem)
+            self._ensure_backend(launch(), now)
             return
         if not (online or remote.is_loopback):
             raise ProblemError(local_problem("offline"))
@@ -80,6 +76,19 @@ class Session:
             self.backend.stop()
         if self.connection.endpoint != remote or self.connection.state in (State.OFF, State.REFUSED):
             self.connection.open(remote, now)
+
+    def _ensure_backend(self, launch: Launch, now: float) -> None:
+        """One that was started with other settings, or whose model is unavailable, is started afresh."""
+        if self.backend.active and not self.client.open_jobs():
+            welcome = self.connection.welcome
+            useless = welcome is not None and welcome.model.state == "unavailable"
+            if useless or self.backend.launch != launch:
+                self.backend.stop()
+        if not self.backend.active:
+            self.connection.close()
+            self.backend.start(launch, now)
+        if self.backend.state is BackendState.FAILED and self.backend.problem:
+            raise ProblemError(self.backend.problem)
 
     def disconnect(self) -> None:
         self.connection.close()

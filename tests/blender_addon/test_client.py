@@ -168,6 +168,28 @@ def test_a_result_is_fetched_placed_and_acknowledged(setting: Setting) -> None:
     assert setting.store.load()[0].state == "placed"
 
 
+def test_two_jobs_with_the_same_result_both_get_it(setting: Setting) -> None:
+    first, second = setting.accepted(), setting.accepted()
+    for job in (first, second):
+        names = {"mesh": digest(MESH), "tokens": digest(TOKENS)}
+        setting.backend.event(wire.Done, job, model="sphere", seconds={}, seed=3, **names)
+    setting.step()
+    setting.backend.serve_files(MESH, TOKENS)
+    setting.step()
+    assert (first.state, second.state) == ("arrived", "arrived")
+
+
+def test_a_file_the_backend_has_dropped_fails_the_job(setting: Setting) -> None:
+    job = setting.accepted()
+    names = {"mesh": digest(MESH), "tokens": digest(TOKENS)}
+    setting.backend.event(wire.Done, job, model="sphere", seconds={}, seed=3, **names)
+    setting.step()
+    setting.backend.say(wire.Error(error=problem("no_blob"), sha=digest(MESH)))
+    setting.step()
+    assert job.state == "failed"
+    assert job.problem.fix_operator == "omni123.retry"
+
+
 def test_a_damaged_mesh_fails_the_job_with_a_sentence(setting: Setting) -> None:
     job = setting.accepted()
     setting.done(job, mesh=b"not a mesh")
