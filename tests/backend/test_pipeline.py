@@ -1,0 +1,84 @@
+"""The pipeline on the bundled weights: a prompt becomes a mesh, and what is wrong becomes a sentence."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from backend.cli import bundled_weights
+from backend.events import Coarse, PipelineEvent, Progress, Request, Result
+from backend.failures import Cancelled, RequestError, WeightsError
+from backend.geometry.canonical import BOUNDS
+from backend.pipeline import Pipeline
+
+TABLE = Request(prompt="a round wooden table", cells=48)
+
+
+@pytest.fixture(scope="module")
+def pipeline() -> Pipeline:
+    return Pipeline.load(bundled_weights())
+
+
+@pytest.fixture(scope="module")
+def events(pipeline: Pipeline) -> list[PipelineEvent]:
+    return list(pipeline.run(TABLE, lambda: False))
+
+
+def test_a_prompt_becomes_a_closed_mesh_inside_the_box(events: list[PipelineEvent]) -> None:
+    result = events[-1]
+    assert isinstance(result, Result)
+    assert np.abs(result.mesh.vertices).max() <= BOUNDS
+    edges = np.sort(result.mesh.faces[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2), axis=1)
+    assert (np.unique(edges, axis=0, return_counts=True)[1] == 2).all()
+    assert result.mesh.signed_volume() > 0
+    assert set(result.seconds) == {"reading prompt", "shape tokens", "surface"}
+
+
+def test_progress_counts_every_token_and_previews_come_before_the_result(events: list[PipelineEvent]) -> None:
+    tokens = [event for event in events if isinstance(event, Progress) and event.stage == "shape tokens"]
+    assert [event.done for event in tokens] == list(range(1, 217))
+    assert {event.total for event in tokens} == {216}
+    assert any(isinstance(event, Coarse) for event in events)
+
+
+def test_same_request_same_mesh_other_seed_other_tokens(
+    pipeline: Pipeline, events: list[PipelineEvent]
+) -> None:
+    first = events[-1]
+    *_, again = pipeline.run(TABLE, lambda: False)
+    *_, other = pipeline.run(Request(prompt=TABLE.prompt, cells=48, seed=1), lambda: False)
+    assert isinstance(first, Result)
+    assert isinstance(again, Result)
+    assert isinstance(other, Result)
+    assert np.array_equal(first.mesh.vertices, again.mesh.vertices)
+    assert not np.array_equal(first.tokens, other.tokens)
+
+
+def test_cancel_stops_between_tokens(pipeline: Pipeline) -> None:
+    seen: list[PipelineEvent] = []
+    with pytest.raises(Cancelled):
+        seen.extend(pipeline.run(TABLE, lambda: len(seen) > 20))
+    assert len(seen) < 30
+
+
+@pytest.mark.parametrize(
+    ("request_", "code", "says"),
+    [
+        (Request(prompt="  "), "empty_prompt", "Type what to make"),
+        (Request(prompt="a chair", task="paint"), "unknown_task", "text_to_shape"),
+        (Request(prompt="chair " * 40), "too_long", "Shorten"),
+        (Request(prompt="a chair", guidance=-1.0), "bad_option", "guidance"),
+        (Request(prompt="a chair", cells=9999), "bad_option", "512"),
+    ],
+)
+def test_bad_requests_say_what_to_do(pipeline: Pipeline, request_: Request, code: str, says: str) -> None:
+    with pytest.raises(RequestError, match=says) as raised:
+        next(pipeline.run(request_, lambda: False))
+    assert raised.value.code == code
+
+
+def test_missing_weights_say_so(tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match="no model folder"):
+        Pipeline.load(tmp_path / "nowhere")
