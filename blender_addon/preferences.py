@@ -17,7 +17,7 @@ class OMNI123_AP_preferences(bpy.types.AddonPreferences):
 
     autostart: bpy.props.BoolProperty(
         name="Start When Needed",
-        description="Start the backend on this computer with the first Generate",
+        description="Start the backend on this computer when a prompt is typed",
         default=True,
     )
     python: bpy.props.StringProperty(

@@ -7,11 +7,22 @@ import bpy
 DETAIL_CELLS: dict[str, int | None] = {"AUTO": None, "DRAFT": 64, "NORMAL": 128, "FINE": 192}
 
 
+def _prompt_changed(settings: OMNI123_PG_scene, context: bpy.types.Context) -> None:
+    """Whoever types will press Generate: the backend loads its model meanwhile."""
+    from . import runtime
+
+    if settings.prompt.strip():
+        runtime.warm_up()
+
+
 class OMNI123_PG_scene(bpy.types.PropertyGroup):
     """Settings of the next request."""
 
     prompt: bpy.props.StringProperty(
-        name="Prompt", description="What to make, in a few words", options={"TEXTEDIT_UPDATE"}
+        name="Prompt",
+        description="What to make, in a few words",
+        options={"TEXTEDIT_UPDATE"},
+        update=_prompt_changed,
     )
     seed: bpy.props.IntProperty(
         name="Seed", description="The same seed, words and settings give the same shape", min=0

@@ -19,7 +19,7 @@ COLOURED = "Omni123 Coloured"
 COLOUR_ATTRIBUTE = "Color"
 CLAY_COLOUR = (0.58, 0.51, 0.44, 1.0)  # linear
 VIEWPORT_COLOUR = (0.74, 0.68, 0.61, 1.0)
-SHARP_ANGLE = math.radians(35.0)
+SHARP_ANGLE = math.radians(60.0)  # surface extraction cuts corners at 45 degrees: less would show each cut
 
 
 def must_wait(job: Job) -> bool:

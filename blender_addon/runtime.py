@@ -9,8 +9,9 @@ from pathlib import Path
 
 import bpy
 
+from .core.connection import State
 from .core.endpoint import Endpoint, parse_pairing
-from .core.local_backend import BUNDLED_WEIGHTS, Launch, find_python, find_root
+from .core.local_backend import BUNDLED_WEIGHTS, BackendState, Launch, find_python, find_root
 from .core.problems import ProblemError, local_problem
 from .core.session import Session
 from .preferences import ROOT_PACKAGE, addon_preferences
@@ -86,3 +87,16 @@ def connect(*, start: bool = True) -> None:
     if remote is None and not start and not session().backend.active:
         raise ProblemError(local_problem("not_running"))
     session().connect(remote, launch, bpy.app.online_access, time.monotonic())
+
+
+def warm_up() -> None:
+    """Starts what Generate will need, once and quietly: what stands in the way is said when it is pressed."""
+    if not running() or not addon_preferences().autostart:
+        return
+    untried = session().backend.state is BackendState.OFF and session().connection.state is State.OFF
+    if not untried:
+        return
+    try:
+        connect()
+    except ProblemError as error:
+        LOGGER.info("not started ahead: %s", error)

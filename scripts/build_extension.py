@@ -2,7 +2,8 @@
 
     python scripts/build_extension.py [--blender BLENDER]
 
-Needs the wheels (scripts/fetch_wheels.py fetches them) and Blender, or the bpy module in this Python.
+Fetches the wheels it bundles when they are missing. Without --blender the builder is that of the bpy module, in
+this Python or in the environment that scripts/environment.py makes.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import sys
 import zipfile
 from pathlib import Path
 
+import environment
 import fetch_wheels
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -25,20 +27,22 @@ def builder(blender: str | None) -> list[str]:
     if blender:
         return [blender, "--command", "extension"]
     found = importlib.util.find_spec("bpy")
-    for folder in (found.submodule_search_locations or ()) if found else ():
-        scripts = sorted(Path(folder).glob("**/addons_core/bl_pkg/cli/blender_ext.py"))
-        if not scripts:  # bpy is found inside its own scripts folder once it has been imported
-            scripts = sorted(Path(folder).parents[1].glob("addons_core/bl_pkg/cli/blender_ext.py"))
+    if found is not None and found.submodule_search_locations:
+        folder = Path(found.submodule_search_locations[0])
+    else:
+        folder = environment.ensure("blender").parents[1]
+    for place in (folder, folder.parents[1]):  # once imported, bpy is found inside its own scripts folder
+        scripts = sorted(place.glob("**/addons_core/bl_pkg/cli/blender_ext.py"))
         if scripts:
             return [sys.executable, str(scripts[0])]
-    raise SystemExit("Blender's builder was not found: give --blender, or use a Python that has bpy.")
+    raise SystemExit("Blender's builder was not found: give --blender.")
 
 
 def build(output: Path, blender: str | None = None) -> Path:
-    """Raises SystemExit when wheels are missing or the zip holds what it should not."""
-    missing = [name for name in fetch_wheels.listed() if not (fetch_wheels.WHEELS / name).is_file()]
-    if missing:
-        raise SystemExit(f"{len(missing)} wheels are missing: run scripts/fetch_wheels.py first.")
+    """Raises SystemExit when the zip lacks something or holds what it should not."""
+    if not all((fetch_wheels.WHEELS / name).is_file() for name in fetch_wheels.listed()):
+        print("Fetching the wheels to bundle ...", flush=True)
+        fetch_wheels.fetch()
     output.mkdir(parents=True, exist_ok=True)
     command = [*builder(blender), "build", "--source-dir", str(ROOT), "--output-dir", str(output)]
     subprocess.run(command, check=True)

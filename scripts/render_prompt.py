@@ -47,9 +47,10 @@ def generate(prompt: str, arguments: argparse.Namespace) -> bpy.types.Object:
         raise SystemExit("No shape arrived.")
     session = blender_session.submodule("runtime").session()
     job = session.client.jobs[obj.omni123.job]
-    sign = f"first sign of progress after {job.first_sign - job.asked_at:.1f} s, " if job.first_sign else ""
+    sign = f"first sign of progress after {job.first_sign - job.asked_at:.2f} s, " if job.first_sign else ""
+    stages = ", ".join(f"{stage} {seconds:.1f} s" for stage, seconds in job.done.seconds.items())
     print(
-        f"{prompt!r}: {sign}mesh in the scene after {time.perf_counter() - started:.1f} s, "
+        f"{prompt!r}: {sign}mesh in the scene after {time.perf_counter() - started:.1f} s ({stages}), "
         f"{len(obj.data.polygons)} faces",
         flush=True,
     )

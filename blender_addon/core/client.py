@@ -268,7 +268,7 @@ class Client:
             return
         for job, kind in download.takers:
             if kind == "mesh":
-                job.fraction = max(job.fraction, 0.96 + 0.04 * download.reader.fraction)
+                job.advance("receiving", int(100 * download.reader.fraction), 100)
                 self.revision += 1
         if download.reader.complete:
             del self._downloads[chunk.sha]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-# Share of the bar, from .. to, for the stages a pipeline names; measured once with the mini model.
+# Share of the bar, from .. to, of the stages a pipeline names: as they last with the bundled model on a CPU.
 SPANS: dict[str, tuple[float, float]] = {
-    "reading prompt": (0.0, 0.04),
-    "shape tokens": (0.04, 0.74),
-    "surface": (0.74, 0.96),
-    "receiving": (0.96, 1.0),
+    "reading prompt": (0.0, 0.02),
+    "shape tokens": (0.02, 0.90),
+    "surface": (0.90, 0.98),
+    "receiving": (0.98, 1.0),
 }
 SMOOTHING = 0.35  # weight of a new estimate of the time left
 

@@ -33,7 +33,7 @@ COPY_KEY = ("omni123.copy_key", "Copy My Key")
 ONLINE = ("omni123.open_system_preferences", "Open System Preferences")
 
 # Problems found on this side: code -> sentence, hint, (operator, label)
-_LOCAL: dict[str, tuple[str, str, tuple[str, str]]] = {
+LOCAL: dict[str, tuple[str, str, tuple[str, str]]] = {
     "no_backend_folder": (
         "The Omni123 backend was not found.",
         "Choose the folder that holds it in the preferences, or connect to a server.",
@@ -106,7 +106,7 @@ _FIXES: dict[str, tuple[str, str]] = {
 
 def local_problem(code: str, *, sentence: str | None = None, hint: str | None = None) -> Problem:
     """The standard words of a code of this side, or those given instead."""
-    standard_sentence, standard_hint, (operator, label) = _LOCAL[code]
+    standard_sentence, standard_hint, (operator, label) = LOCAL[code]
     return Problem(
         code=code,
         sentence=sentence or standard_sentence,
