@@ -53,7 +53,8 @@ def reconstruction_command(
         "corpus": "Corpus, test split: original and reconstruction",
         "procedural": "Procedural objects of unseen seeds: original and reconstruction",
     }
-    figures: dict[str, object] = {"definitions": reconstruction.DEFINITIONS, "cells": cells}
+    figures: dict[str, object] = {"model": _provenance(weights or run)}
+    figures |= {"definitions": reconstruction.DEFINITIONS, "cells": cells}
     sections = []
     for kind, (known, count) in kinds.items():
         shown = reconstruction.drawn(count, SHOWN)
@@ -110,7 +111,12 @@ def prompts_command(
     pipeline = Pipeline.load(weights)
     made = [generation.generate(pipeline, text, seed) for text in texts]
     panels = [generation.panel(row) for row in made]
-    _write(out, [Section(panels=panels)], figures | generation.report(made), columns=6)
+    _write(
+        out,
+        [Section(panels=panels)],
+        {"model": _provenance(weights)} | figures | generation.report(made),
+        columns=6,
+    )
 
 
 @app.command("families")
@@ -136,6 +142,7 @@ def families_command(
         for index in range(seeds)
     ]
     figures = {
+        "model": _provenance(weights),
         "definition": families.__doc__,
         "families": len(known.names),
         "references_per_family": families.REFERENCES,
@@ -146,6 +153,16 @@ def families_command(
     for label, rows in (("generated", verdicts), ("unseen procedural objects", ceiling)):
         told = families.report(rows)
         typer.echo(f"{label}: top-1 {told['top_1']}, top-5 {told['top_5']} of {told['shapes']}")
+
+
+def _provenance(folder: Path | None) -> str:
+    """What made the weights of a model folder or of a training run."""
+    assert folder is not None
+    if (progress := folder / "progress.json").is_file():
+        return f"training run {folder.name}, step {json.loads(progress.read_text(encoding='utf-8'))['step']}"
+    from backend.checkpoint import read_config
+
+    return read_config(folder)[0].provenance
 
 
 def _write(out: Path, sections: list[Section], figures: dict[str, object], *, columns: int) -> None:

@@ -60,6 +60,7 @@ def test_reconstruction_writes_a_sheet_and_figures(weights: Path, corpus: Path, 
     assert result.exit_code == 0, result.output
     figures = json.loads(out.with_suffix(".json").read_text())
     assert figures["corpus"]["overall"]["shapes"] == figures["procedural"]["overall"]["shapes"] == 1
+    assert figures["model"] == "random"
     with Image.open(out) as image:
         assert image.width > 700
 
