@@ -22,8 +22,8 @@ def plot(run: Path, figures: list[str]) -> str:
     if not curves:
         raise ValueError(f"{run} has no figures named {', '.join(figures)}")
     steps = [step for values in curves.values() for step, _ in values]
-    values = [value for pairs in curves.values() for _, value in pairs]
-    low, high = min(values), max(values)
+    heights = [value for pairs in curves.values() for _, value in pairs]
+    low, high = min(heights), max(heights)
 
     def place(step: float, value: float) -> str:
         x = MARGIN + (WIDTH - 2 * MARGIN) * step / max(steps)
