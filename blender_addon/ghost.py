@@ -1,4 +1,4 @@
-"""What is being made, drawn into the viewport: a box where it will stand, then the coarse mesh.
+"""What is being made, drawn into the viewport: a box where it will stand, in it the growing coarse mesh.
 
 Drawn, not added to the scene: there is nothing to undo, select or save.
 """
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from ..protocol.arrays import MeshArrays
 from . import runtime
 from .core.jobs import Job
-from .core.placement import box_lines, place
+from .core.placement import box_lines, place_preview
 
 log = logging.getLogger("omni123.ghost")
 
@@ -69,8 +69,7 @@ def _draw_ghosts() -> None:
         if job.preview is not None:
             gpu.state.depth_mask_set(True)
             _mesh_batch(job, job.preview).draw(gpu.shader.from_builtin("SMOOTH_COLOR"))
-        else:
-            _draw_box(job)
+        _draw_box(job)
     gpu.state.depth_mask_set(False)
     gpu.state.depth_test_set("NONE")
     gpu.state.blend_set("NONE")
@@ -89,7 +88,7 @@ def _mesh_batch(job: Job, preview: MeshArrays) -> gpu.types.GPUBatch:
     known = _batches.get(job.id)
     if known is not None and known[0] is preview:
         return known[1]
-    points = place(preview.vertices, job.target.size).vertices + np.asarray(job.target.location, np.float32)
+    points = place_preview(preview.vertices, job.target.size) + np.asarray(job.target.location, np.float32)
     content = {"pos": points, "color": shade(points, preview.faces)}
     batch = batch_for_shader(gpu.shader.from_builtin("SMOOTH_COLOR"), "TRIS", content, indices=preview.faces)
     _batches[job.id] = (preview, batch)

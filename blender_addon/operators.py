@@ -23,8 +23,11 @@ def prompt_missing(context: bpy.types.Context) -> bool:
 
 
 def _refuse(operator: bpy.types.Operator, problem: Problem) -> Result:
+    """In a window the panel shows it; a script gets it as an exception."""
     runtime.session().refuse(problem)
-    operator.report({"ERROR"}, f"{problem.sentence} {problem.hint}".strip())
+    operator.report(
+        {"ERROR" if bpy.app.background else "WARNING"}, f"{problem.sentence} {problem.hint}".strip()
+    )
     return {"CANCELLED"}
 
 

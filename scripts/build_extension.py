@@ -2,7 +2,7 @@
 
     python scripts/build_extension.py [--blender BLENDER]
 
-Fetches the wheels it bundles when they are missing. Without --blender the builder is that of the bpy module, in
+Fetches the wheels it bundles when they are missing. Without --blender the builder is that of bpy, in
 this Python or in the environment that scripts/environment.py makes.
 """
 

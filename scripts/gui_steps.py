@@ -154,7 +154,7 @@ def generated(client: Any) -> Iterator[float]:
     yield from wait(lambda: job.fraction > 0.05 or job.has_ended, 90)
     yield 0.3
     screenshot("4-progress")
-    yield from wait(lambda: job.preview is not None or job.has_ended, 90)
+    yield from wait(lambda: (job.preview is not None and job.fraction > 0.65) or job.has_ended, 90)
     if job.preview is not None:
         yield 0.3
         screenshot("5-preview")

@@ -42,6 +42,13 @@ def place(vertices: NDArray[np.float32], size: float) -> Placed:
     return Placed(vertices=local, center=(float(center[0]), float(center[1]), float(center[2])), scale=scale)
 
 
+def place_preview(vertices: NDArray[np.float32], size: float) -> NDArray[np.float32]:
+    """(n, 3) metres, standing on z = 0: a part, at the scale and place the whole shape will have."""
+    scale = size / LONGEST_SIDE
+    local: NDArray[np.float32] = (vertices - (0.0, 0.0, vertices[:, 2].min())) * scale
+    return local.astype(np.float32)
+
+
 def box_lines(location: Point, size: float) -> NDArray[np.float32]:
     """(24, 3) float32: the twelve edges of a cube of that side standing at `location`, in pairs of points."""
     corners = np.array([(x, y, z) for x in (-0.5, 0.5) for y in (-0.5, 0.5) for z in (0.0, 1.0)])

@@ -12,7 +12,7 @@ from omni123_extension.blender_addon.core.pace import (
     stage_words,
     time_words,
 )
-from omni123_extension.blender_addon.core.placement import box_lines, place
+from omni123_extension.blender_addon.core.placement import box_lines, place, place_preview
 
 
 def test_a_shape_stands_on_the_ground_with_its_longest_side_as_asked() -> None:
@@ -33,6 +33,11 @@ def test_the_canonical_shape_can_be_had_back() -> None:
 
 def test_a_shape_without_extent_keeps_the_canonical_scale() -> None:
     assert place(np.zeros((3, 3), np.float32), 1.92).scale == pytest.approx(1.0)
+
+
+def test_a_part_of_a_shape_keeps_its_place_and_scale() -> None:
+    part = np.array([[0.4, -0.9, -0.96], [0.5, -0.8, -0.5]], np.float32)
+    assert place_preview(part, 1.92) == pytest.approx(part + np.array([0, 0, 0.96]), abs=1e-6)
 
 
 def test_the_box_has_twelve_edges_and_stands_at_the_cursor() -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -141,6 +142,50 @@ def test_a_server_is_not_reached_while_blender_stays_offline(settings: Any, pref
     with pytest.raises(RuntimeError, match="Blender is set to stay offline"):
         bpy.ops.omni123.generate()
     assert session().connection.endpoint is None or session().connection.endpoint.is_loopback
+
+
+@pytest.fixture
+def server(preferences: Any, tmp_path: Path) -> Iterator[Callable[..., str]]:
+    """Starts a backend as its owner would; the line it prints."""
+    processes = []
+
+    def serve(*options: str) -> str:
+        command = [sys.executable, "-m", "backend.cli", "serve", "--weights", preferences.weights]
+        command += ["--state-dir", str(tmp_path / "state"), *SPHERE.split(), *options]
+        process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+        processes.append(process)
+        return process.stdout.readline()
+
+    yield serve
+    bpy.ops.omni123.stop_backend()
+    for process in processes:
+        process.terminate()
+        process.wait()
+        process.stdout.close()
+
+
+def test_a_server_is_used_by_pasting_its_line(
+    settings: Any, preferences: Any, server: Callable[..., str], tmp_path: Path
+) -> None:
+    key_file = tmp_path / "blender.pub"
+    key_file.write_text(f"{session().keys.public} anna\n")
+    preferences.server = server("--allow-key-file", str(key_file))
+    settings.prompt = "a ball"
+    assert bpy.ops.omni123.generate() == {"FINISHED"}
+    assert session().backend.pid is None
+    assert session().connection.welcome.user == "anna"
+
+
+def test_a_server_that_does_not_know_the_key_is_explained(
+    settings: Any, preferences: Any, server: Callable[..., str]
+) -> None:
+    preferences.server = server()
+    job = submit(settings, "a ball")
+    pump_until(lambda: session().connection.problem is not None)
+    shown = drawn(bpy.types.OMNI123_PT_main)
+    assert "This server does not know your key yet." in shown
+    assert "Copy My Key" in shown
+    assert job.is_open  # it goes on once the key is added
 
 
 def test_unreadable_weights_are_named_and_nothing_is_lost(
