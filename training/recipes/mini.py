@@ -25,7 +25,7 @@ def shape_tokenizer() -> ShapeTokenizerRecipe:
 def shape_decoder() -> ShapeTokenizerRecipe:
     """The tokenizer's second stage: the decoder alone, under frozen codes."""
     first = shape_tokenizer()
-    loop = replace(first.loop, steps=700, peak_lr=6e-4, warmup=30, ema=0.99, save_every=100)
+    loop = replace(first.loop, steps=400, peak_lr=6e-4, warmup=20, ema=0.98, save_every=100)
     return replace(first, loop=loop, quantise_from=0)
 
 
