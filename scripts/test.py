@@ -1,6 +1,6 @@
 """Run everything that must pass, in the project's own environment.
 
-    python3.11 scripts/test.py [pytest arguments]
+python3.11 scripts/test.py [pytest arguments]
 """
 
 from __future__ import annotations
