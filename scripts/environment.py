@@ -1,4 +1,7 @@
-"""The project's own Python environment, made on first use from the pins in pyproject.toml. Standard library only."""
+"""The project's own Python environment, made on first use from the pins in pyproject.toml.
+
+Standard library only.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +36,7 @@ def ensure(extras: str) -> Path:
         _call([_python_311(), "-m", "venv", str(FOLDER)], "The virtual environment could not be made.")
     _call(
         [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-e", f".[{extras}]"],
-        "Installing the dependencies failed; the lines above say which one. Check the network and run this again.",
+        "Installing failed; the lines above say which package. Check the network and run this again.",
     )
     stamp.write_text(wanted, encoding="utf-8")
     return python
