@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from backend.failures import Cancelled
+from backend.model.decode import DecodeLayer, PackedLinear
 from backend.model.kv_cache import LayerCache
-from backend.model.layers import DualBlock, Rotary, SingleBlock, layer_norm, merge_heads
+from backend.model.layers import layer_norm
 from backend.model.rope import rotary_table
 from backend.model.transformer import DualStreamTransformer
 from backend.sampling import SamplingSettings, choose, guided
@@ -22,8 +22,9 @@ KeysValues = list[tuple[Tensor, Tensor]]  # of each dual layer, each (N, c, H)
 
 
 class Engine:
-    """Decodes one model.
+    """Decodes one model as it is now; a model trained further needs a new engine.
 
+    The model's weights are stored anew for decoding, in place; its outputs stay the same.
     `null_text` (T, text width): embedding of the empty prompt, for models without a learned null sequence.
     """
 
@@ -39,6 +40,9 @@ class Engine:
         self.rotary = rotary_table(
             self.config.n_shape_tokens, self.config.head_dim, self.config.rope_theta, device
         )
+        self.dual = [DecodeLayer(layer) for layer in model.transformer.dual()]
+        self.single = [DecodeLayer(layer) for layer in model.transformer.single()]
+        self.head = PackedLinear(model.lm_head)
         with torch.inference_mode():
             self.table = model.shape_table().clone()
             # A constant of the model: every prompt shares it.
@@ -104,16 +108,16 @@ class Engine:
 
     def _step(self, state: _State, last: Tensor, index: int) -> Tensor:
         """Feed the last id at position `index`: logits over the codes, (R, V) float32."""
-        x = self.table[last].expand(state.rows, 1, -1)
-        rotary = (self.rotary[0][index : index + 1], self.rotary[1][index : index + 1])
+        x = self.table[last].expand(state.rows, -1)
+        rotary = (self.rotary[0][index], self.rotary[1][index])
         position = state.conditioning + index
         mask = None if state.mask is None else state.mask[..., : position + 1]
-        for dual, cache in zip(self.model.transformer.dual(), state.dual, strict=True):
-            x = _dual_step(dual, x, rotary, cache, position, mask)
-        for single, cache in zip(self.model.transformer.single(), state.single, strict=True):
-            x = _single_step(single, x, rotary, cache, index)
-        head = self.model.lm_head.weight[: self.config.n_shape_codes]
-        return F.linear(layer_norm(x[:, 0], self.config.eps), head).float()
+        for layer, cache in zip(self.dual, state.dual, strict=True):
+            x = layer.step(x, rotary, cache, position, mask)
+        for layer, cache in zip(self.single, state.single, strict=True):
+            x = layer.step(x, rotary, cache, index, None)
+        logits = self.head(layer_norm(x, self.config.eps))
+        return logits[:, : self.config.n_shape_codes].float()
 
 
 class _State:
@@ -137,27 +141,6 @@ class _State:
         # Rows of unlike length leave gaps; equal ones need no mask at all.
         self.mask: Tensor | None = None
         if min(sizes) < self.conditioning:
-            self.mask = torch.ones(
-                self.rows, 1, 1, self.conditioning + length, dtype=torch.bool, device=like.device
-            )
+            self.mask = like.new_zeros(self.rows, 1, 1, self.conditioning + length)  # added to the scores
             for number, size in enumerate(sizes):
-                self.mask[number, ..., size : self.conditioning] = False
-
-
-def _dual_step(
-    block: DualBlock, x: Tensor, rotary: Rotary, cache: LayerCache, position: int, mask: Tensor | None
-) -> Tensor:
-    """The generation half of a dual layer for one token, x (R, 1, D)."""
-    q, k, v = block.attn.pre_x(layer_norm(x, block.eps), rotary)
-    keys, values = cache.append(position, k, v)
-    out: Tensor = block.post_1(x, F.scaled_dot_product_attention(q, keys, values, attn_mask=mask))
-    return out
-
-
-def _single_step(block: SingleBlock, x: Tensor, rotary: Rotary, cache: LayerCache, position: int) -> Tensor:
-    """A single-stream layer for one token, x (R, 1, D)."""
-    q, k, v = block.attn(layer_norm(x, block.eps), rotary)
-    keys, values = cache.append(position, k, v)
-    x = x + block.attn.c_proj(merge_heads(F.scaled_dot_product_attention(q, keys, values)))
-    out: Tensor = x + block.mlp(layer_norm(x, block.eps))
-    return out
+                self.mask[number, ..., size : self.conditioning] = -torch.inf

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass, fields
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Literal
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,42 +68,6 @@ class TransformerConfig:
     def bos(self) -> int:
         """The id that starts a shape."""
         return self.n_shape_codes
-
-    def to_json(self) -> str:
-        return json.dumps(asdict(self), indent=2) + "\n"
-
-    @classmethod
-    def from_json(cls, text: str) -> TransformerConfig:
-        """Read `to_json`'s form. Raises ValueError naming unknown, missing or wrongly typed keys."""
-        try:
-            raw = json.loads(text)
-        except json.JSONDecodeError as error:
-            raise ValueError(f"transformer config is not JSON: {error}") from error
-        if not isinstance(raw, dict):
-            raise ValueError(f"transformer config must be a JSON object, not {type(raw).__name__}")
-        return cls.from_dict(raw)
-
-    @classmethod
-    def from_dict(cls, raw: dict[str, Any]) -> TransformerConfig:
-        """Every field must be there: a checkpoint never leans on today's defaults."""
-        known = {field.name: str(field.type) for field in fields(cls)}
-        if unknown := sorted(raw.keys() - known.keys()):
-            raise ValueError(f"transformer config has unknown keys: {', '.join(unknown)}")
-        if missing := sorted(known.keys() - raw.keys()):
-            raise ValueError(f"transformer config lacks keys: {', '.join(missing)}")
-        for name, value in raw.items():
-            if not isinstance(value, _JSON_TYPES.get(known[name], str)) or (
-                isinstance(value, bool) and known[name] != "bool"
-            ):
-                raise ValueError(f"transformer config: {name} = {value!r} is not of type {known[name]}")
-        return cls(**raw)
-
-
-_JSON_TYPES: dict[str, type | tuple[type, ...]] = {
-    "int": int,
-    "float": (int, float),
-    "bool": bool,
-}
 
 
 def _require(holds: bool, name: str, value: object, wanted: str) -> None:

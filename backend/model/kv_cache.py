@@ -23,7 +23,7 @@ class LayerCache:
         self.values[row, :, : values.shape[1]] = values
 
     def append(self, position: int, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
-        """Write (R, N, 1, H) at `position` and view everything up to it."""
-        self.keys[:, :, position] = keys[:, :, 0]
-        self.values[:, :, position] = values[:, :, 0]
+        """Write (R, N, H) at `position` and view everything up to it."""
+        self.keys[:, :, position] = keys
+        self.values[:, :, position] = values
         return self.keys[:, :, : position + 1], self.values[:, :, : position + 1]

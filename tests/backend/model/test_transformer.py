@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -121,3 +122,12 @@ def test_padding_and_neighbours_change_no_logit(small: DualStreamTransformer) ->
 def test_a_wrong_codebook_is_refused(small: DualStreamTransformer) -> None:
     with pytest.raises(ValueError, match="expects"):
         small.set_shape_codebook(torch.randn(15, 4))
+
+
+def test_every_parameter_learns() -> None:
+    torch.manual_seed(0)
+    model = DualStreamTransformer(replace(SMALL, token_dropout=0.1))
+    model.set_shape_codebook(torch.randn(16, 4))
+    drop = torch.tensor([True, False])
+    model(torch.randint(16, (2, 6)), torch.randn(2, 5, 8), drop=drop).logsumexp(-1).sum().backward()
+    assert not [name for name, weight in model.named_parameters() if weight.grad is None]
