@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
-from backend.model.text import TextEncoder, text_encoder
 from torch import Tensor, nn
 
 from backend.model.config import TransformerConfig
+from backend.model.text import TextEncoder, text_encoder
 from backend.model.transformer import DualStreamTransformer
 from training.data.shape_tokens import ShapeTokens, load_tokens
 from training.loop import LoopSettings
