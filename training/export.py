@@ -16,9 +16,9 @@ from training.text_to_shape import TEXT_ENCODER
 
 # Chosen on held-out prompts, see the model card.
 SAMPLING = {
-    "guidance": 2.0,
+    "guidance": 1.0,
     "guidance_schedule": "constant",
-    "temperature": 0.7,
+    "temperature": 0.5,
     "top_p": 0.9,
 }
 
