@@ -14,14 +14,9 @@ from typing import Annotated
 
 import typer
 
-from backend.server.cli import app
+from backend.server.cli import BUNDLED, app
 
 Weights = Annotated[Path | None, typer.Option(help="model folder; the bundled one by default")]
-
-
-def bundled_weights() -> Path:
-    """The model folder that ships with the package."""
-    return Path(__file__).parent / "weights" / "mini"
 
 
 @app.command()
@@ -46,7 +41,7 @@ def generate(
         prompt=prompt, seed=seed, guidance=guidance, temperature=temperature, top_p=top_p, cells=cells
     )
     try:
-        pipeline = Pipeline.load(weights or bundled_weights())
+        pipeline = Pipeline.load(weights or BUNDLED)
         for event in pipeline.run(request, lambda: False):
             if isinstance(event, Progress):
                 typer.echo(f"\r{event.stage}: {event.done}/{event.total}   ", nl=False, err=True)
@@ -75,7 +70,7 @@ def doctor(weights: Weights = None) -> None:
         f"torch {torch.__version__}, {torch.get_num_threads()} threads, CUDA {torch.cuda.is_available()}"
     )
     typer.echo(f"pyzmq {zmq.__version__}, CURVE {zmq.has('curve')}")
-    folder = weights or bundled_weights()
+    folder = weights or BUNDLED
     started = time.perf_counter()
     try:
         pipeline = Pipeline.load(folder)

@@ -15,12 +15,12 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from backend.cli import bundled_weights
 from backend.events import Request, Result
 from backend.geometry.surface import dense_volume, sparse_volume
 from backend.pipeline import CELLS, CHUNK, Pipeline
 from backend.sampling import SamplingSettings
 from backend.sequence import target_inputs
+from backend.server.cli import BUNDLED
 
 PROMPTS = ("a round wooden table", "a red car", "a tall bookshelf with five shelves")
 
@@ -98,7 +98,7 @@ def surface(pipeline: Pipeline) -> tuple[float, float, float]:
 
 
 def main() -> None:
-    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else bundled_weights()
+    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else BUNDLED
     started = time.perf_counter()
     pipeline = Pipeline.load(folder)
     loaded = time.perf_counter() - started

@@ -7,18 +7,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from backend.cli import bundled_weights
 from backend.events import Coarse, PipelineEvent, Progress, Request, Result
 from backend.failures import Cancelled, RequestError, WeightsError
 from backend.geometry.canonical import BOUNDS
 from backend.pipeline import Pipeline
+from backend.server.cli import BUNDLED
 
 TABLE = Request(prompt="a round wooden table", cells=48)
 
 
 @pytest.fixture(scope="module")
 def pipeline() -> Pipeline:
-    return Pipeline.load(bundled_weights())
+    return Pipeline.load(BUNDLED)
 
 
 @pytest.fixture(scope="module")
