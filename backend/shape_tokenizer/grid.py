@@ -177,6 +177,7 @@ class GridShapeTokenizer(nn.Module):
             width=config.width, n_codes=config.n_codes, code_dim=config.code_dim
         )
         self.decoder = GridDecoder(config)
+        self._empty: Tensor | None = None
 
     def encode(self, points: Tensor, normals: Tensor) -> Tensor:
         """Surface points and unit normals (B, P, 3), canonical frame -> ids (B, n_tokens) int64."""
@@ -197,9 +198,18 @@ class GridShapeTokenizer(nn.Module):
         return self.decode(torch.where(shown, ids, self._empty_code(ids.device)))
 
     def _empty_code(self, device: torch.device) -> Tensor:
-        """The code of a cell far from any surface, read off a speck at the other end of the box."""
-        speck = torch.full((1, 8, 3), -BOUNDS, device=device)
-        return self.encode(speck, F.normalize(speck, dim=-1))[0, -1]
+        """The code of a cell far from any surface, read off a speck at the other end of the box.
+
+        Kept until the weights may change: every preview of every shape asks for it.
+        """
+        if self._empty is None or self.training:
+            speck = torch.full((1, 8, 3), -BOUNDS, device=device)
+            self._empty = self.encode(speck, F.normalize(speck, dim=-1))[0, -1]
+        return self._empty
+
+    def train(self, mode: bool = True) -> GridShapeTokenizer:
+        self._empty = None
+        return super().train(mode)
 
     def field(self, latents: Tensor, queries: Tensor) -> Tensor:
         """Feature volume and queries (B, Q, 3) -> logits (B, Q), positive inside."""

@@ -157,6 +157,21 @@ def test_a_prefix_of_all_tokens_is_the_whole(tokenizer: GridShapeTokenizer) -> N
     assert torch.equal(tokenizer.decode_prefix(other, tokenizer.preview_stride), layer)
 
 
+def test_previews_after_the_first_encode_nothing_until_the_weights_may_change(
+    tokenizer: GridShapeTokenizer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = tokenizer.eval().encode(*surfaces(1))
+    calls: list[int] = []
+    encode = tokenizer.encode
+    monkeypatch.setattr(tokenizer, "encode", lambda *args: calls.append(1) or encode(*args))
+    for _ in range(2):
+        tokenizer.decode_prefix(ids, 1)
+    assert len(calls) == 1
+    tokenizer.train().eval()
+    tokenizer.decode_prefix(ids, 1)
+    assert len(calls) == 2
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [({"n_heads": 3}, "3 heads"), ({"token_grid": 0}, "positive"), ({"mid_width": 12}, "mid_width")],
