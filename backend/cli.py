@@ -16,6 +16,7 @@ import typer
 
 from backend.server.cli import BUNDLED, app
 
+MESH_FILES = (".glb", ".obj", ".ply", ".stl")
 Weights = Annotated[Path | None, typer.Option(help="model folder; the bundled one by default")]
 
 
@@ -37,6 +38,10 @@ def generate(
     from backend.failures import RequestError, WeightsError
     from backend.pipeline import Pipeline
 
+    if out.suffix.lower() not in MESH_FILES or not out.absolute().parent.is_dir():
+        kinds = ", ".join(MESH_FILES)
+        typer.echo(f"{out} cannot be written: name a {kinds} file in a folder that exists.", err=True)
+        raise typer.Exit(1)
     request = Request(
         prompt=prompt, seed=seed, guidance=guidance, temperature=temperature, top_p=top_p, cells=cells
     )

@@ -63,6 +63,9 @@ class Pipeline:
         tokenizer = cast(ShapeTokenizer, model.modules["shape_tokenizer"])
         try:
             text = text_encoder(model.info.text_encoder)
+        except ValueError as error:
+            raise WeightsError(f"Prompts cannot be read: {error}.") from error
+        try:
             if transformer.config.embed_codes == "projected":
                 transformer.set_shape_codebook(tokenizer.codebook())
             return cls(model.info, transformer, tokenizer, text, torch.device(device))

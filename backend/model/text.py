@@ -60,6 +60,8 @@ class MiniLMTextEncoder:
     def __init__(self, max_tokens: int = 32) -> None:
         folder = _package_folder()
         weights = folder / "model.safetensors"
+        if not weights.is_file():
+            raise ValueError(f"the weights of {MINILM} are missing; install {MINILM_PACKAGE} again")
         with weights.open("rb") as file:
             found = hashlib.file_digest(file, "sha256").hexdigest()
         if found != MINILM_SHA256:

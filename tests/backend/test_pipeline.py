@@ -79,6 +79,12 @@ def test_bad_requests_say_what_to_do(pipeline: Pipeline, request_: Request, code
     assert raised.value.code == code
 
 
+def test_a_missing_text_encoder_is_not_blamed_on_the_model_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("backend.model.text.MINILM_PACKAGE", "no_such_package")
+    with pytest.raises(WeightsError, match=r"^Prompts cannot be read: .*install no_such_package\.$"):
+        Pipeline.load(BUNDLED)
+
+
 def test_missing_weights_say_so(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match="no model folder"):
         Pipeline.load(tmp_path / "nowhere")
