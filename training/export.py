@@ -10,11 +10,11 @@ from backend.checkpoint import ModelInfo, config_from_dict
 from backend.model.config import TransformerConfig
 from backend.model.transformer import DualStreamTransformer
 from backend.models import REGISTRIES
-from training.loop import averaged_weights
+from training.loop import averaged_weights, saved_recipe
 from training.shape_tokenizer import trained_tokenizer
 from training.text_to_shape import TEXT_ENCODER
 
-# Chosen on held-out prompts, see the model card.
+# Chosen by eye; the model card says on what.
 SAMPLING = {
     "guidance": 1.0,
     "guidance_schedule": "constant",
@@ -25,8 +25,7 @@ SAMPLING = {
 
 def trained_transformer(run: Path) -> DualStreamTransformer:
     """The transformer of a run, averaged weights, ready for inference once it has the codebook."""
-    recipe = json.loads((run / "recipe.json").read_text(encoding="utf-8"))
-    transformer = DualStreamTransformer(config_from_dict(TransformerConfig, recipe["config"]))
+    transformer = DualStreamTransformer(config_from_dict(TransformerConfig, saved_recipe(run)["config"]))
     transformer.load_state_dict(averaged_weights(run))
     return transformer.eval()
 

@@ -140,6 +140,12 @@ def save_recipe(folder: Path, recipe: Any) -> None:
     (folder / "recipe.json").write_text(json.dumps(asdict(recipe), indent=1) + "\n", encoding="utf-8")
 
 
+def saved_recipe(folder: Path) -> dict[str, Any]:
+    """What `save_recipe` wrote."""
+    recipe: dict[str, Any] = json.loads((folder / "recipe.json").read_text(encoding="utf-8"))
+    return recipe
+
+
 def averaged_weights(folder: Path) -> dict[str, Tensor]:
     """The averaged weights of a run's newest checkpoint. Raises ValueError when the run has none."""
     path = folder / "checkpoint.safetensors"

@@ -6,7 +6,6 @@ because a quantiser switched on at once collapses (measured; see the model card)
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +19,7 @@ from backend.checkpoint import config_from_dict
 from backend.shape_tokenizer.grid import LOGITS_PER_UNIT, GridShapeTokenizer, GridShapeTokenizerConfig
 from backend.shape_tokenizer.quantizer import CodebookUsage
 from training.data.shape_samples import ShapeSamples, load_samples
-from training.loop import LoopSettings, averaged_weights
+from training.loop import LoopSettings, averaged_weights, saved_recipe
 
 # Signed distances are learned up to this, canonical units: three cells of the feature field.
 BAND = 0.15
@@ -253,8 +252,7 @@ def load_task(
 def trained_tokenizer(run: Path) -> GridShapeTokenizer:
     """The tokenizer of a run, averaged weights, ready for inference."""
     tensors = averaged_weights(run)
-    recipe = json.loads((run / "recipe.json").read_text(encoding="utf-8"))
-    tokenizer = GridShapeTokenizer(config_from_dict(GridShapeTokenizerConfig, recipe["config"]))
+    tokenizer = GridShapeTokenizer(config_from_dict(GridShapeTokenizerConfig, saved_recipe(run)["config"]))
     prefix = "tokenizer."
     tokenizer.load_state_dict(
         {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}

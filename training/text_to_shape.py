@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from backend.model.config import TransformerConfig
 from backend.model.text import TextEncoder, text_encoder
 from backend.model.transformer import DualStreamTransformer
+from backend.sequence import target_inputs
 from training.data.shape_tokens import ShapeTokens, load_tokens
 from training.loop import LoopSettings
 from training.shape_tokenizer import trained_tokenizer
@@ -77,8 +78,7 @@ class TextToShapeTask:
         """Cross-entropy of each code, (B, n_tokens)."""
         with torch.no_grad():
             text, mask = self.text.encode(prompts)
-        start = torch.full((len(ids), 1), self.recipe.config.bos)
-        logits = model(torch.cat([start, ids[:, :-1]], dim=1), text, mask, drop=drop)
+        logits = model(target_inputs(ids, self.recipe.config.bos), text, mask, drop=drop)
         codes = logits[..., : self.recipe.config.n_shape_codes].float()
         return F.cross_entropy(codes.flatten(0, 1), ids.flatten(), reduction="none").view(ids.shape)
 

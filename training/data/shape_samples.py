@@ -133,7 +133,10 @@ def sample_corpus_object(
 
 def _save(path: Path, samples: list[ShapeSample]) -> None:
     """Written whole or not at all."""
-    stack: Callable[[str], Floats] = lambda name: np.stack([getattr(s, name) for s in samples])  # noqa: E731
+
+    def stack(name: str) -> Floats:
+        return np.stack([getattr(sample, name) for sample in samples])
+
     tensors = {
         "points": stack("points").astype(np.float16),
         "normals": np.round(stack("normals") * 127).astype(np.int8),
