@@ -12,23 +12,41 @@ from numpy.typing import NDArray
 
 from .geometry.mesh import Mesh
 
+Pixels = NDArray[np.uint8]  # (height, width, 4) sRGB with alpha, first row on top
+
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """One job. A setting left None is the model's own default."""
+    """One job. A setting left None is the model's own default.
+
+    A source shape comes as its mesh or as its codes, never as both.
+    """
 
     task: str = "text_to_shape"
-    prompt: str
+    prompt: str = ""
     seed: int = 0
     guidance: float | None = None
+    source_guidance: float | None = None  # how strongly the source counts, beside the words
     temperature: float | None = None
     top_p: float | None = None
     cells: int | None = None  # surface grid cells per side
+    faces: int | None = None  # simplify to about this many
+    smoothing: float | None = None  # 0 as extracted, 1 as smooth as can be
+    watertight: bool = False
+    box: tuple[float, float, float] | None = None  # sides along x, y, z in any unit: only ratios matter
+    views: tuple[str, ...] = ()  # views wanted, in order
+    images: tuple[Pixels, ...] = ()
+    image_views: tuple[str, ...] = ()  # the view each image shows; empty where no view is known
+    mesh: Mesh | None = None
+    tokens: NDArray[np.uint16] | None = None  # (n,) codes of the source shape, instead of its mesh
 
 
 @dataclass(frozen=True, kw_only=True)
 class Progress:
-    """`done` of `total` steps of `stage`: "reading prompt", "shape tokens" or "surface"."""
+    """`done` of `total` steps of `stage`.
+
+    Stages: "reading prompt", "reading source", "image tokens", "shape tokens", "surface".
+    """
 
     stage: str
     done: int
@@ -38,18 +56,37 @@ class Progress:
 
 @dataclass(frozen=True, kw_only=True)
 class Coarse:
-    """A first idea of the mesh while tokens still arrive."""
+    """A first idea of the mesh while tokens still arrive; the latest is all that counts."""
 
     mesh: Mesh
 
 
 @dataclass(frozen=True, kw_only=True)
-class Result:
-    """The last event of a run."""
+class Sharpening:
+    """A picture while its tokens still arrive; the latest is all that counts."""
 
-    mesh: Mesh
-    tokens: NDArray[np.uint16]  # (n_shape_tokens,)
+    image: Pixels
+    view: str | None = None
+    segment: int = 0  # which target of the task's chain
+
+
+@dataclass(frozen=True, kw_only=True)
+class Picture:
+    """A finished picture of a chain that may go on."""
+
+    image: Pixels
+    view: str | None = None
+    segment: int = 0  # which target of the task's chain
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """The last event of a run: what the task makes, the rest empty."""
+
+    mesh: Mesh | None = None  # of edit_shape: in the source mesh's frame
+    pictures: tuple[Picture, ...] = ()
+    tokens: NDArray[np.uint16] | None = None  # (n,) codes of the shape
     seconds: dict[str, float]  # per stage
 
 
-PipelineEvent = Progress | Coarse | Result
+PipelineEvent = Progress | Coarse | Sharpening | Picture | Result
