@@ -1,0 +1,1 @@
+"""Image tokenizer: square images to one-dimensional discrete tokens and back (Omni123 section 4.3)."""
