@@ -38,6 +38,8 @@ CHUNK = 1 << 16
 class Pipeline:
     """One loaded model, serving one request at a time."""
 
+    jobs_at_once = 1
+
     def __init__(
         self,
         info: checkpoint.ModelInfo,
@@ -85,6 +87,13 @@ class Pipeline:
             "top_p": self.defaults.top_p,
             "cells": CELLS,
         }
+
+    def start(self, request: Request, cancelled: Callable[[], bool]) -> Iterator[PipelineEvent | None]:
+        """See backend.jobs.RunsJobs."""
+        return self.run(request, cancelled)
+
+    def advance(self) -> None:
+        """A run takes its own decoding steps."""
 
     def run(self, request: Request, cancelled: Callable[[], bool]) -> Iterator[PipelineEvent]:
         """Events of one request, `Result` last. Raises Cancelled, or RequestError with what to do."""

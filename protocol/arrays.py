@@ -43,7 +43,7 @@ def encode_mesh(
 
 def decode_mesh(data: Buffer, limits: Limits = DEFAULT_LIMITS) -> MeshArrays:
     """Raises ProtocolError("bad_mesh") naming what is wrong: file, vertices, faces or colors."""
-    return check_mesh(_load(data, "bad_mesh", limits), limits)
+    return check_mesh(load_arrays(data, "bad_mesh", limits), limits)
 
 
 def check_mesh(tensors: dict[str, NDArray[Any]], limits: Limits = DEFAULT_LIMITS) -> MeshArrays:
@@ -84,7 +84,7 @@ def encode_tokens(tokens: ArrayLike, limits: Limits = DEFAULT_LIMITS) -> bytes:
 
 def decode_tokens(data: Buffer, limits: Limits = DEFAULT_LIMITS) -> NDArray[np.uint16]:
     """(n,) uint16. Raises ProtocolError("bad_tokens")."""
-    tokens = _load(data, "bad_tokens", limits).get("tokens")
+    tokens = load_arrays(data, "bad_tokens", limits).get("tokens")
     if tokens is None or tokens.dtype != np.uint16 or tokens.ndim != 1:
         raise ProtocolError("bad_tokens", "The shape tokens are not (n,) uint16.")
     if not 0 < len(tokens) <= limits.shape_tokens:
@@ -94,7 +94,7 @@ def decode_tokens(data: Buffer, limits: Limits = DEFAULT_LIMITS) -> NDArray[np.u
     return tokens
 
 
-def _load(data: Buffer, code: str, limits: Limits) -> dict[str, NDArray[Any]]:
+def load_arrays(data: Buffer, code: str, limits: Limits) -> dict[str, NDArray[Any]]:
     if len(data) > limits.blob:
         raise ProtocolError("too_big", f"A file has {len(data)} bytes of {limits.blob} allowed.")
     try:

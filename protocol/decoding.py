@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import Any, Literal, NoReturn, Union
 
 from .errors import ProtocolError
-from .jobs import JOB_ID
+from .jobs import JOB_ID, JobSpec
 from .messages import Message, message_class
 
 HeaderDecoder = Callable[[bytes], Message]
@@ -32,6 +32,12 @@ def decode_header(data: bytes) -> Message:
     except ProtocolError as error:
         raise refine(error, raw) from error.__cause__
     return message
+
+
+def decode_spec(raw: Any) -> JobSpec:
+    """A job that was written down as JSON, by this version or another. Raises ProtocolError."""
+    spec: JobSpec = _dataclass(JobSpec, raw, "spec")
+    return spec
 
 
 def refine(error: ProtocolError, raw: dict[str, Any]) -> ProtocolError:

@@ -59,6 +59,7 @@ CODES: dict[str, Wording] = {
     "unknown_task": Wording("The backend does not know this task.", UPDATE, "never"),
     "bad_option": Wording("A setting has a value that cannot be used.", "Change it.", "never"),
     "bad_mesh": Wording("The mesh cannot be used.", "Repair it and try again.", "never"),
+    "bad_image": Wording("The image cannot be used.", "Save it again as PNG and try again.", "never"),
     "bad_tokens": Wording("The shape tokens cannot be used.", "Generate the object again.", "never"),
     "id_conflict": Wording("Another request already has this id.", "Start a new request.", "never"),
     "queue_full": Wording("The backend's queue is full.", "Try again in a few minutes.", "later"),

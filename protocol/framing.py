@@ -84,7 +84,7 @@ def _check_sizes(parts: Sequence[Buffer], limits: Limits) -> None:
 def _check_frames(message: Message, frames: Sequence[Buffer]) -> None:
     least, most = FRAMES.get(type(message), (0, 0))
     if isinstance(message, Preview):
-        least = most = int(message.mesh is None)
+        least = most = int(message.file is None)
     if not least <= len(frames) <= most:
         raise ProtocolError("bad_frame", f"A {tags(message)['type']} message has {len(frames)} frames.")
     if isinstance(message, (Put, Chunk)) and message.off + len(frames[0]) > message.total:

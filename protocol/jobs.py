@@ -10,9 +10,19 @@ from dataclasses import dataclass, replace
 
 from .errors import ProtocolError
 from .limits import DEFAULT_LIMITS, Limits
+from .tasks import TASKS, InputKind, check_inputs, check_views
 
-# task -> how many input blobs it takes
-TASKS: dict[str, int] = {"text_to_shape": 0}
+# setting -> the least and the greatest it may be
+RANGES: dict[str, tuple[float, float]] = {
+    "guidance": (0.0, 100.0),
+    "source_guidance": (0.0, 100.0),
+    "temperature": (0.0, 10.0),
+    "top_p": (math.ulp(0.0), 1.0),
+    "cells": (16, 512),
+    "faces": (4, 5_000_000),
+    "smoothing": (0.0, 1.0),
+}
+LONGEST_BOX = 1e6
 
 JOB_ID = re.compile(r"[0-9a-f]{32}")
 # Directional marks, embeddings, overrides and isolates: they can make a prompt read as what it is not.
@@ -27,9 +37,17 @@ class JobSpec:
     prompt: str = ""
     seed: int = 0  # 0 .. 2**63 - 1
     guidance: float | None = None  # 0 .. 100
+    source_guidance: float | None = None  # 0 .. 100
     temperature: float | None = None  # 0 (greedy) .. 10
     top_p: float | None = None  # above 0 .. 1
     cells: int | None = None  # surface grid cells per side, 16 .. 512
+    faces: int | None = None  # simplify to about this many, 4 .. 5,000,000
+    smoothing: float | None = None  # 0 .. 1
+    watertight: bool = False
+    box: tuple[float, ...] | None = None  # three sides along x, y, z, in any unit; above 0 .. 1e6
+    views: tuple[str, ...] = ()  # wanted, in order
+    image_views: tuple[str, ...] = ()  # what each source image shows
+    inputs: tuple[InputKind, ...] = ()  # what each of the job's files is
 
 
 def new_job_id() -> str:
@@ -54,21 +72,19 @@ def checked_spec(spec: JobSpec, n_blobs: int = 0, limits: Limits = DEFAULT_LIMIT
             "unknown_task", f"The backend does not know the task {spec.task!r:.60}.", field="task"
         )
     prompt = clean_prompt(spec.prompt)
-    if not prompt:
+    if not prompt and TASKS[spec.task].words:
         raise ProtocolError("empty_prompt", field="prompt")
     size = len(prompt.encode())
     if size > limits.prompt:
         raise ProtocolError(
             "too_long", f"The prompt is too long: {size} bytes of {limits.prompt} allowed.", field="prompt"
         )
-    if n_blobs != TASKS[spec.task]:
-        message = f"{spec.task} takes {TASKS[spec.task]} input files, not {n_blobs}."
-        raise ProtocolError("bad_option", message, field="blobs")
+    check_inputs(spec.task, spec.inputs, n_blobs)
+    check_views(spec.task, spec.inputs.count("image"), spec.image_views, spec.views)
     _check_range("seed", spec.seed, 0, 2**63 - 1)
-    _check_range("guidance", spec.guidance, 0.0, 100.0)
-    _check_range("temperature", spec.temperature, 0.0, 10.0)
-    _check_range("top_p", spec.top_p, math.ulp(0.0), 1.0)
-    _check_range("cells", spec.cells, 16, 512)
+    for field, (low, high) in RANGES.items():
+        _check_range(field, getattr(spec, field), low, high)
+    _check_box(spec.box)
     return replace(spec, prompt=prompt)
 
 
@@ -78,3 +94,8 @@ def _check_range(field: str, value: float | None, low: float, high: float) -> No
         raise ProtocolError(
             "bad_option", f"{field} must be from {shown} to {high}, not {value}.", field=field
         )
+
+
+def _check_box(box: tuple[float, ...] | None) -> None:
+    if box is not None and (len(box) != 3 or not all(0.0 < side <= LONGEST_BOX for side in box)):
+        raise ProtocolError("bad_option", "A box has three sides, each longer than nothing.", field="box")

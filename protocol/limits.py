@@ -22,6 +22,8 @@ class Limits:
     mesh_vertices: int = 5_000_000  # count
     mesh_faces: int = 5_000_000  # count
     shape_tokens: int = 65_536  # count
+    image: int = 32 * MIB  # one image file
+    image_pixels: int = 1 << 24  # width times height, 4096 x 4096
     jobs_queued: int = 1_000  # count, over all owners
     jobs_per_owner: int = 100  # count, queued or running
     uploads: int = 64  # unfinished `put`s over all owners

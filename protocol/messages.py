@@ -47,8 +47,10 @@ def _check_count(value: int, field: str) -> None:
 _CHECKS: dict[str, Callable[[Any, str], None]] = {
     "job": _check_job,
     "blobs": _check_shas,
-    **dict.fromkeys(("sha", "mesh", "tokens"), check_sha),
-    **dict.fromkeys(("off", "n", "total", "done", "after", "seq", "attempt", "position"), _check_count),
+    **dict.fromkeys(("sha", "mesh", "tokens", "image"), check_sha),
+    **dict.fromkeys(
+        ("off", "n", "total", "done", "after", "seq", "attempt", "position", "segment"), _check_count
+    ),
 }
 
 
@@ -66,7 +68,10 @@ class Checked:
 
 @dataclass(frozen=True, kw_only=True)
 class Hello(Checked):
-    """First, and again after every reconnect, new epoch or `no_hello`. caps: "preview" asks for previews."""
+    """First, and again after every reconnect, new epoch or `no_hello`.
+
+    caps: "preview" asks for coarse meshes, "image_preview" for pictures that still sharpen.
+    """
 
     protocol: str = VERSION
     client: str  # program and version, for the log
@@ -76,7 +81,10 @@ class Hello(Checked):
 
 @dataclass(frozen=True, kw_only=True)
 class Submit(Checked):
-    """`job` is made by the client and saved before sending; the same id is the same job."""
+    """`job` is made by the client and saved before sending; the same id is the same job.
+
+    `blobs` name its files in the order of `spec.inputs`.
+    """
 
     job: str
     spec: JobSpec
@@ -276,16 +284,41 @@ class Progress(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class Preview(Event):
-    """Latest wins. A coarse mesh: in the event's frame, or, when too large, the blob `mesh`."""
+    """Latest wins, of meshes and of pictures apart.
 
+    A coarse mesh or raw pixels: in the event's frame, or, when too large, the blob `mesh` or `image`.
+    """
+
+    of: Literal["mesh", "image"] = "mesh"
     mesh: str | None = None
+    image: str | None = None
+    view: str | None = None  # of a picture, where it shows a known one
+    segment: int | None = None  # of a picture: which part of the task's chain
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if (self.image if self.of == "mesh" else self.mesh) is not None:
+            raise ProtocolError("bad_header", f"A preview of {self.of} names another file.", field="of")
+
+    @property
+    def file(self) -> str | None:
+        """The blob's name; None: it rides in the event."""
+        return self.mesh or self.image
 
 
 @dataclass(frozen=True, kw_only=True)
 class Partial(Event):
-    """A finished part of the result, as the blob `mesh`."""
+    """A finished part of the result: the blob `image`, or the blob `mesh`."""
 
-    mesh: str
+    mesh: str | None = None
+    image: str | None = None
+    view: str | None = None
+    segment: int | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if (self.mesh is None) == (self.image is None):
+            raise ProtocolError("bad_header", "A part of a result is one file.", field="image")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -303,11 +336,21 @@ class Retrying(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Picture(Checked):
+    """One finished picture of a result, as the blob `image`."""
+
+    image: str
+    view: str | None = None
+    segment: int = 0  # which part of the task's chain
+
+
+@dataclass(frozen=True, kw_only=True)
 class Done(Event):
     """Terminal. Fetch the blobs, then `ack`."""
 
-    mesh: str
-    tokens: str
+    mesh: str | None = None
+    tokens: str | None = None
+    pictures: tuple[Picture, ...] = ()
     model: str
     seconds: dict[str, float]  # per stage
     seed: int

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 MAJOR = 1
-MINOR = 0
+MINOR = 1
 VERSION = f"{MAJOR}.{MINOR}"
 MAGIC = b"O3"
 PREAMBLE = MAGIC + bytes([MAJOR])

@@ -11,13 +11,13 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from types import TracebackType
+from types import TracebackType, UnionType
 from typing import Self, TypeVar
 
 import zmq
 from zmq.utils.monitor import recv_monitor_message
 
-from protocol.blobs import BlobReader, BlobWriter
+from protocol.blobs import BlobReader, BlobWriter, digest
 from protocol.errors import Problem, problem
 from protocol.framing import Buffer, Packet, decode, encode
 from protocol.jobs import JobSpec, checked_spec, new_job_id
@@ -35,6 +35,7 @@ from protocol.messages import (
     Jobs,
     List,
     Message,
+    Need,
     Ping,
     Pong,
     Sub,
@@ -110,11 +111,23 @@ class Client:
         self._shut()
         self._context.term()
 
-    def submit(self, spec: JobSpec, job: str | None = None) -> Accepted:
-        message = Submit(job=job or new_job_id(), spec=checked_spec(spec))
-        accepted = self._ask(message, Accepted, lambda answer: answer.job == message.job)
+    def submit(self, spec: JobSpec, job: str | None = None, files: Sequence[bytes] = ()) -> Accepted:
+        """`files`: what `spec.inputs` declares, put where the backend does not have them."""
+        blobs = tuple(digest(data) for data in files)
+        message = Submit(job=job or new_job_id(), spec=checked_spec(spec, len(files)), blobs=blobs)
+        answer = self._ask_to_take(message)
+        if isinstance(answer, Need):
+            for data in files:
+                if digest(data) in answer.blobs:
+                    self.put(data)
+            answer = self._ask_to_take(message)
+        if isinstance(answer, Need):
+            raise ServerError(problem("no_blob", "The backend did not keep the files it was sent."))
         self._jobs[message.job] = message
-        return accepted
+        return answer
+
+    def _ask_to_take(self, message: Submit) -> Accepted | Need:
+        return self._ask(message, Accepted | Need, lambda answer: answer.job == message.job)
 
     def events(self, job: str, after: int = 0, timeout: float | None = None) -> Iterator[Packet]:
         """Each event of the job above `after`, once, to its terminal one; `timeout` is between two events."""
@@ -188,10 +201,13 @@ class Client:
         return writer.sha
 
     def _hello(self) -> Hello:
-        return Hello(client=self._name, session=self._session, caps=("preview",))
+        return Hello(client=self._name, session=self._session, caps=("preview", "image_preview"))
 
     def _ask(
-        self, message: Message, kind: type[Answer], fits: Callable[[Answer], bool] = lambda _: True
+        self,
+        message: Message,
+        kind: type[Answer] | UnionType,
+        fits: Callable[[Answer], bool] = lambda _: True,
     ) -> Answer:
         deadline = time.monotonic() + self._timeout
         self._send(message)

@@ -45,7 +45,8 @@ from .store import Job, JobStore
 
 log = logging.getLogger(__name__)
 
-CAPS = ("preview", "put")
+PREVIEW_CAPS = {"mesh": "preview", "image": "image_preview"}  # what a preview is of -> who asks for it
+CAPS = (*PREVIEW_CAPS.values(), "put")
 JOBS_PER_LIST = 64  # with prompts cut to this, `jobs` stays below the header's limit
 PROMPT_IN_LIST = 200  # characters
 
@@ -142,7 +143,8 @@ class Desk:
         for old in list(self._front.peers.values()):
             if (old.key, old.session) == (key, hello.session):
                 self._front.forget(old)  # the connection that this one takes the place of
-        peer = Peer(route, key, user, hello.session, "preview" in hello.caps, time.monotonic())
+        previews = frozenset(of for of, cap in PREVIEW_CAPS.items() if cap in hello.caps)
+        peer = Peer(route, key, user, hello.session, previews, time.monotonic())
         self._front.peers[route] = peer
         log.info("%s connected with %.60r", user, hello.client)
         self._welcome(peer)
@@ -155,7 +157,7 @@ class Desk:
     def _submit(self, peer: Peer, message: Submit, frames: Sequence[Buffer]) -> None:
         try:
             spec = checked_spec(message.spec, len(message.blobs), self._limits)
-            missing = tuple(sha for sha in message.blobs if self._store.file(peer.key, sha) is None)
+            missing = () if self._store.holds(peer.key, message.job) else self._missing(peer, message)
             if missing:
                 self._front.send(peer, Need(job=message.job, blobs=missing))
                 return
@@ -168,6 +170,19 @@ class Desk:
             self._replay(peer, job, 0)
         else:
             self.dispatcher.announce(job)
+
+    def _missing(self, peer: Peer, message: Submit) -> tuple[str, ...]:
+        """The files of a new job that are not here yet. Raises ProtocolError for one that is too large."""
+        missing = []
+        for kind, sha in zip(message.spec.inputs, message.blobs, strict=True):
+            data = self._store.file(peer.key, sha)
+            if data is None:
+                missing.append(sha)
+            elif kind == "image" and len(data) > self._limits.image:
+                raise ProtocolError(
+                    "bad_image", f"An image has {len(data)} bytes of {self._limits.image} allowed."
+                )
+        return tuple(dict.fromkeys(missing))
 
     def _accept(self, peer: Peer, job: Job, *, dup: bool) -> None:
         peer.watches.add(job.id)
@@ -253,5 +268,5 @@ class Desk:
     def _send_event(self, peer: Peer, packet: Packet) -> None:
         event = packet.message
         assert isinstance(event, Event)
-        if peer.previews or not isinstance(event, Preview):
+        if not isinstance(event, Preview) or event.of in peer.previews:
             self._front.send(peer, event, packet.frames)

@@ -1,11 +1,15 @@
-"""Jobs to the worker, the worker's words to events. Knows no sockets and no clients."""
+"""Jobs to the worker, as many at once as it takes; the worker's words to events.
+
+Knows no sockets and no clients.
+"""
 
 from __future__ import annotations
 
 import logging
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
 from statistics import fmean
 from typing import Any, Protocol
 
@@ -19,6 +23,7 @@ from protocol.messages import (
     Event,
     Failed,
     ModelInfo,
+    Partial,
     Preview,
     Progress,
     Queued,
@@ -43,16 +48,29 @@ class WorkerLink(Protocol):
     """What the dispatcher needs of Supervisor."""
 
     model: ModelInfo
+    jobs_at_once: int
 
-    def send(self, message: link.ToWorker) -> None: ...
+    def send(self, message: link.ToWorker, frames: Sequence[bytes] = ()) -> None: ...
 
     def reload(self, now: float) -> None: ...
 
     def kill(self) -> None: ...
 
 
+@dataclass
+class Run:
+    """A job that the worker has. Times are monotonic seconds."""
+
+    job: Job
+    started: float
+    kill_at: float | None = None  # set while it is being cancelled
+
+
 class Dispatcher:
-    """Holds the queue and the running job; every event of every job is made here."""
+    """Holds the queue and the running jobs; every event of every job is made here.
+
+    A job whose worker has died runs alone the second time, so that it fails alone if it is the cause.
+    """
 
     def __init__(self, store: JobStore, worker: WorkerLink, limits: Limits, publish: Publish) -> None:
         self._store = store
@@ -61,23 +79,23 @@ class Dispatcher:
         self._publish = publish
         self._queue = FairQueue()
         self._jobs: dict[str, Job] = {}  # queued or running
-        self._running: Job | None = None
-        self._started = 0.0
-        self._kill_at: float | None = None  # set while the running job is being cancelled
+        self._runs: dict[str, Run] = {}  # job -> its run, oldest first
         self._took: deque[float] = deque(maxlen=8)  # seconds of the last jobs
 
     @property
     def busy(self) -> bool:
-        return self._running is not None
+        return bool(self._runs)
 
     def hold(self, owner: str, message: Submit, spec: JobSpec) -> tuple[Job, bool]:
         """(job, whether it was held already). Nothing is said of it until `announce`.
 
-        `spec` is the message's, checked. Raises ProtocolError: no model, a full queue, an id in use.
+        `spec` is the message's, checked. Raises ProtocolError: no model, one that cannot do this, a full
+        queue, an id in use.
         """
         try:
             self._store.get(owner, message.job)
         except ProtocolError:  # a new job, for which there must be room
+            self._check_model(spec)
             self._check_room(owner)
         job, dup = self._store.submit(owner, message.job, spec, message.blobs)
         if not dup:
@@ -91,13 +109,14 @@ class Dispatcher:
 
     def position(self, job: Job) -> int | None:
         """How many jobs go first; None when it does not wait."""
-        return list(self._queue).index(job.id) + self.busy if job.state == "queued" else None
+        return list(self._queue).index(job.id) + len(self._runs) if job.state == "queued" else None
 
     def cancel(self, job: Job) -> None:
         """Ends in an event, now or when the worker has stopped; does nothing to a job that is over."""
-        if job is self._running:
-            if self._kill_at is None:
-                self._kill_at = time.monotonic() + CANCEL_GRACE
+        run = self._runs.get(job.id)
+        if run is not None:
+            if run.kill_at is None:
+                run.kill_at = time.monotonic() + CANCEL_GRACE
                 self._worker.send(link.Stop(job=job.id, attempt=job.attempt))
         elif not job.over:
             self._queue.remove(job.owner, job.id)
@@ -105,36 +124,53 @@ class Dispatcher:
             self._tell_positions()
 
     def advance(self) -> None:
-        """Starts the next job if the worker is free, and ends a cancelled one that will not stop."""
-        if self._kill_at is not None and time.monotonic() > self._kill_at:
+        """Starts what the worker has room for, and ends a worker that will not stop a cancelled job."""
+        now = time.monotonic()
+        if any(run.kill_at is not None and now > run.kill_at for run in self._runs.values()):
             log.error("the worker does not stop a cancelled job: killed")
             self._worker.kill()
-        if self._running is not None or not len(self._queue) or self._worker.model.state != "ready":
-            return
-        job = self._jobs[self._queue.pop()]
-        self._running, self._started = job, time.monotonic()
+        started = False
+        while self._has_room():
+            self._start(self._jobs[self._queue.pop()], now)
+            started = True
+        if started:
+            self._tell_positions()
+
+    def _has_room(self) -> bool:
+        """Whether the next job may start now."""
+        if not len(self._queue) or self._worker.model.state != "ready":
+            return False
+        following = self._jobs[next(iter(self._queue))]
+        if following.attempt > 1 or any(run.job.attempt > 1 for run in self._runs.values()):
+            return not self._runs
+        return len(self._runs) < self._worker.jobs_at_once
+
+    def _start(self, job: Job, now: float) -> None:
+        self._runs[job.id] = Run(job, now)
         self._emit(job, Running)
-        self._worker.send(link.Run(job=job.id, attempt=job.attempt, spec=job.spec))
-        self._tell_positions()
+        files = [self._store.file(job.owner, sha) for sha in job.blobs]
+        held = [data for data in files if data is not None]
+        assert len(held) == len(files), "the files of a job that is not over are kept"
+        self._worker.send(link.Run(job=job.id, attempt=job.attempt, spec=job.spec), held)
 
     def hear(self, message: link.FromWorker, frames: list[bytes]) -> None:
-        """One message of the worker; what it says of another job or attempt than the running one is late."""
+        """One message of the worker; what it says of a job or attempt that does not run is late."""
         if isinstance(message, link.Unavailable):
             self._fail_all(message.problem)
         elif not isinstance(message, link.Ready):
-            job = self._running
-            if job is not None and (message.job, message.attempt) == (job.id, job.attempt):
-                self._hear_of(job, message, frames)
+            run = self._runs.get(message.job)
+            if run is not None and message.attempt == run.job.attempt:
+                self._hear_of(run, message, frames)
         self.advance()
 
     def worker_died(self) -> None:
-        job = self._running
-        if job is not None:
+        """Every running job is tried once more, in the order in which they ran."""
+        runs, self._runs = list(self._runs.values()), {}
+        for run in reversed(runs):
+            job = run.job
             crash = problem("worker_crash", job=job.id)
             log.error("[%s] the worker died at job %s, attempt %d", crash.log_id, job.id, job.attempt)
-            cancelled = self._kill_at is not None
-            self._running, self._kill_at = None, None
-            if cancelled:
+            if run.kill_at is not None:
                 self._emit(job, Cancelled)
             elif job.attempt >= MAX_ATTEMPTS:
                 self._emit(job, Failed, error=crash)
@@ -142,28 +178,31 @@ class Dispatcher:
                 job.attempt += 1
                 self._emit(job, Retrying, error=crash)
                 self._queue.push(job.owner, job.id, first=True)
-                self._tell_queued(job, 0)
+        if runs:
+            self._tell_positions()
         if self._worker.model.problem is not None:
             self._fail_all(self._worker.model.problem)
 
-    def _hear_of(self, job: Job, message: link.AboutJob, frames: list[bytes]) -> None:
+    def _hear_of(self, run: Run, message: link.AboutJob, frames: list[bytes]) -> None:
+        job = run.job
         match message:
             case link.Step(stage=stage, done=done, total=total, seconds_left=left):
                 self._emit(job, Progress, stage=stage, done=done, total=total, seconds_left=left)
             case link.Sketch(sha=sha):
-                small = len(frames[0]) <= self._limits.preview
-                if small:
-                    self._emit(job, Preview, frames=(frames[0],))
-                else:
-                    self._emit(job, Preview, files={sha: frames[0]}, mesh=sha)
+                self._preview(job, "mesh", sha, frames[0])
+            case link.Glimpse(sha=sha, view=view, segment=segment):
+                self._preview(job, "image", sha, frames[0], view=view, segment=segment)
+            case link.Drawn(picture=picture):
+                self._emit(job, Partial, files={picture.image: frames[0]}, **asdict(picture))
             case link.Finished():
-                self._took.append(time.monotonic() - self._started)
+                self._took.append(time.monotonic() - run.started)
                 self._leave(
                     job,
                     Done,
-                    files=dict(zip((message.mesh, message.tokens), frames, strict=True)),
+                    files=dict(zip(message.files(), frames, strict=True)),
                     mesh=message.mesh,
                     tokens=message.tokens,
+                    pictures=message.pictures,
                     model=self._worker.model.name or "",
                     seconds=message.seconds,
                     seed=job.spec.seed,
@@ -173,9 +212,16 @@ class Dispatcher:
             case link.Stopped():
                 self._leave(job, Cancelled)
 
+    def _preview(self, job: Job, of: str, sha: str, data: bytes, **more: Any) -> None:
+        if len(data) <= self._limits.preview:
+            self._emit(job, Preview, frames=(data,), of=of, **more)
+        else:
+            more[of] = sha
+            self._emit(job, Preview, files={sha: data}, of=of, **more)
+
     def _leave(self, job: Job, kind: type[Event], **more: Any) -> None:
-        """The running job is over."""
-        self._running, self._kill_at = None, None
+        """A running job is over."""
+        del self._runs[job.id]
         self._emit(job, kind, **more)
 
     def _emit(
@@ -195,10 +241,10 @@ class Dispatcher:
         self._publish(job, packet)
 
     def _tell_queued(self, job: Job, index: int) -> None:
-        position = index + self.busy
+        position = index + len(self._runs)
         if any(isinstance(event, Queued) and event.position == position for event in job.events[-1:]):
             return
-        seconds = fmean(self._took) * position if self._took else None
+        seconds = fmean(self._took) * position / self._worker.jobs_at_once if self._took else None
         self._emit(job, Queued, position=position, seconds=seconds)
 
     def _tell_positions(self) -> None:
@@ -208,6 +254,18 @@ class Dispatcher:
     def _fail_all(self, found: Problem) -> None:
         while len(self._queue):
             self._emit(self._jobs[self._queue.pop()], Failed, error=found)
+
+    def _check_model(self, spec: JobSpec) -> None:
+        """A task that the model does not do is refused at once, where the model is known already."""
+        model = self._worker.model
+        tasks = model.capabilities.get("tasks")
+        if model.state == "ready" and tasks is not None and spec.task not in tasks:
+            raise ProtocolError(
+                "unknown_task",
+                f"The model {model.name} cannot do {spec.task}.",
+                hint=f"It does: {', '.join(tasks)}.",
+                field="task",
+            )
 
     def _check_room(self, owner: str) -> None:
         model = self._worker.model

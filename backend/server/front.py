@@ -32,7 +32,7 @@ class Peer:
     key: str  # Z85, from the handshake
     user: str
     session: str
-    previews: bool
+    previews: frozenset[str]  # of what: "mesh", "image"
     heard: float  # monotonic seconds
     outbox: deque[list[Buffer]] = field(default_factory=deque)
     watches: set[str] = field(default_factory=set)  # jobs whose events it wants

@@ -13,6 +13,8 @@ import msgspec
 from protocol.errors import Problem
 from protocol.framing import Buffer
 from protocol.jobs import JobSpec
+from protocol.limits import Limits
+from protocol.messages import Picture
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,9 +27,12 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     parent: int  # the gateway's process id
     pipeline: str  # module:callable
     weights: str
+    limits: Limits
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True, tag="run"):
+    """A frame for each of the spec's inputs, in order."""
+
     job: str
     attempt: int
     spec: JobSpec
@@ -41,6 +46,7 @@ class Stop(msgspec.Struct, frozen=True, kw_only=True, tag="stop"):
 class Ready(msgspec.Struct, frozen=True, kw_only=True, tag="ready"):
     model: str
     capabilities: dict[str, Any]
+    jobs_at_once: int
 
 
 class Unavailable(msgspec.Struct, frozen=True, kw_only=True, tag="unavailable"):
@@ -66,14 +72,37 @@ class Sketch(msgspec.Struct, frozen=True, kw_only=True, tag="sketch"):
     sha: str
 
 
-class Finished(msgspec.Struct, frozen=True, kw_only=True, tag="finished"):
-    """The result; two frames, mesh and tokens."""
+class Glimpse(msgspec.Struct, frozen=True, kw_only=True, tag="glimpse"):
+    """A picture that still sharpens, as raw pixels small enough for an event; one frame."""
 
     job: str
     attempt: int
-    mesh: str  # sha256
-    tokens: str  # sha256
+    sha: str
+    view: str | None
+    segment: int
+
+
+class Drawn(msgspec.Struct, frozen=True, kw_only=True, tag="drawn"):
+    """A finished picture of a chain that goes on; one frame."""
+
+    job: str
+    attempt: int
+    picture: Picture
+
+
+class Finished(msgspec.Struct, frozen=True, kw_only=True, tag="finished"):
+    """The result; a frame for each file named, in this order: mesh, tokens, pictures."""
+
+    job: str
+    attempt: int
+    mesh: str | None  # sha256
+    tokens: str | None  # sha256
+    pictures: tuple[Picture, ...]
     seconds: dict[str, float]
+
+    def files(self) -> list[str]:
+        """Names of the frames."""
+        return [sha for sha in (self.mesh, self.tokens, *(p.image for p in self.pictures)) if sha]
 
 
 class Broke(msgspec.Struct, frozen=True, kw_only=True, tag="broke"):
@@ -88,7 +117,7 @@ class Stopped(msgspec.Struct, frozen=True, kw_only=True, tag="stopped"):
 
 
 ToWorker = Run | Stop
-AboutJob = Step | Sketch | Finished | Broke | Stopped
+AboutJob = Step | Sketch | Glimpse | Drawn | Finished | Broke | Stopped
 FromWorker = Ready | Unavailable | AboutJob
 
 _encoder = msgspec.json.Encoder()

@@ -22,8 +22,10 @@ from protocol.messages import (
     Done,
     Event,
     Failed,
+    Partial,
     Preview,
     Queued,
+    Retrying,
     Running,
     State,
 )
@@ -52,7 +54,7 @@ class Job:
     finished: float | None = None
     acked: bool = False
     events: list[Event] = field(default_factory=list)  # lasting ones, by seq
-    latest: dict[type[Event], Packet] = field(default_factory=dict)  # newest progress and preview
+    latest: dict[str, Packet] = field(default_factory=dict)  # newest progress and preview of each kind
     files: set[str] = field(default_factory=set)  # names of the blobs its events speak of
     count: int = 0  # events numbered so far
 
@@ -64,8 +66,26 @@ class Job:
         self.count += 1
         return self.attempt * ATTEMPT + self.count
 
+    def lasting_files(self) -> set[str]:
+        """Names of the files that its lasting events speak of."""
+        return {sha for event in self.events for sha in files_of(event)}
+
     def last_seq(self) -> int:
         return self.events[-1].seq if self.events else 0
+
+
+def files_of(event: Event) -> set[str]:
+    """Names of the files an event speaks of."""
+    match event:
+        case Preview():
+            named = [event.file]
+        case Partial():
+            named = [event.mesh, event.image]
+        case Done():
+            named = [event.mesh, event.tokens, *(picture.image for picture in event.pictures)]
+        case _:
+            named = []
+    return {sha for sha in named if sha is not None}
 
 
 class JobStore(Protocol):
@@ -76,6 +96,9 @@ class JobStore(Protocol):
 
     def get(self, owner: str, id: str) -> Job:
         """Raises ProtocolError no_job."""
+
+    def holds(self, owner: str, id: str) -> bool:
+        """Whether `get` gives a job."""
 
     def jobs(self, owner: str, since: float) -> list[Job]:
         """Not acknowledged, created after `since` (Unix seconds), oldest first."""
@@ -90,7 +113,10 @@ class JobStore(Protocol):
         """The client has the result: its files may go. Raises ProtocolError no_job."""
 
     def put_file(self, owner: str, sha: str, data: bytes) -> None:
-        """An input file, kept until `sweep` finds no use for it."""
+        """An input file, kept until a job that takes it is over, or `sweep` finds no use for it.
+
+        Raises ProtocolError quota when too many bytes wait as inputs.
+        """
 
     def file(self, owner: str, sha: str) -> bytes | None:
         """None unless a job or an upload of this owner speaks of it."""
@@ -106,6 +132,7 @@ class MemoryJobStore:
         self,
         *,
         max_bytes: int = 512 * MIB,
+        max_inputs: int = 1024 * MIB,
         max_finished: int = 2_000,
         keep: float = DAY,
         keep_upload: float = 3600.0,
@@ -114,6 +141,7 @@ class MemoryJobStore:
         self._files: dict[str, bytes] = {}
         self._uploads: dict[tuple[str, str], float] = {}  # (owner, sha) -> when
         self._max_bytes = max_bytes
+        self._max_inputs = max_inputs
         self._max_finished = max_finished
         self._keep = keep
         self._keep_upload = keep_upload
@@ -122,6 +150,8 @@ class MemoryJobStore:
         held = self._jobs.get(id)
         if held is None:
             job = self._jobs[id] = Job(id=id, owner=owner, spec=spec, blobs=blobs, files=set(blobs))
+            for sha in blobs:  # from now on the job keeps it
+                self._uploads.pop((owner, sha), None)
             return job, False
         if held.owner != owner:
             raise ProtocolError("no_job", job=id)
@@ -135,6 +165,9 @@ class MemoryJobStore:
             raise ProtocolError("no_job", job=id)
         return job
 
+    def holds(self, owner: str, id: str) -> bool:
+        return id in self._jobs and self._jobs[id].owner == owner
+
     def jobs(self, owner: str, since: float) -> list[Job]:
         return [j for j in self._jobs.values() if j.owner == owner and j.created > since and not j.acked]
 
@@ -147,20 +180,26 @@ class MemoryJobStore:
         assert not job.over, "a job has exactly one terminal event"
         self._files |= files
         if isinstance(event, LATEST_WINS):
-            before = job.latest.get(type(event))
-            job.latest[type(event)] = packet
-            if before is not None and isinstance(before.message, Preview) and before.message.mesh:
-                self._drop(job, {before.message.mesh} - set(files))
+            name = f"preview of {event.of}" if isinstance(event, Preview) else "progress"
+            before = job.latest.get(name)
+            job.latest[name] = packet
+            if before is not None:
+                assert isinstance(before.message, Event)
+                kept = files_of(event) | job.lasting_files() | set(job.blobs)
+                self._drop(job, files_of(before.message) - kept)
         else:
             if isinstance(event, Queued):  # only the newest place in the queue is of interest
                 job.events = [e for e in job.events if not isinstance(e, Queued)]
+            if isinstance(event, Retrying):  # the next attempt makes its own parts
+                job.events = [e for e in job.events if not isinstance(e, Partial)]
+                job.latest.clear()
             job.events.append(event)
         job.files |= set(files)
         job.state = STATES.get(type(event), job.state)
         if isinstance(event, TERMINAL):
             job.finished = time.time()
             job.latest.clear()
-            self._drop(job, job.files - set(files))
+            self._drop(job, job.files - job.lasting_files())
             self.sweep()
 
     def ack(self, owner: str, id: str) -> None:
@@ -170,6 +209,10 @@ class MemoryJobStore:
             self._drop(job, set(job.files))
 
     def put_file(self, owner: str, sha: str, data: bytes) -> None:
+        waiting = {sha for _, sha in self._uploads}
+        waiting |= {sha for job in self._jobs.values() if not job.over for sha in job.blobs}
+        if sum(len(self._files.get(sha, b"")) for sha in waiting) + len(data) > self._max_inputs:
+            raise ProtocolError("quota", "Too many files wait to be used.")
         self._files[sha] = data
         self._uploads[owner, sha] = time.time()
         self.sweep()

@@ -6,7 +6,7 @@ import logging
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -38,6 +38,7 @@ class Supervisor:
         self, context: zmq.Context[zmq.Socket[bytes]], zap: ZapHandler, config: ServerConfig
     ) -> None:
         self.model = ModelInfo(state="loading")
+        self.jobs_at_once = 1
         self._config = config
         self._process: subprocess.Popen[bytes] | None = None
         self._key: KeyPair | None = None
@@ -68,17 +69,18 @@ class Supervisor:
             message = link.from_worker_decoder.decode(header.buffer)
             if isinstance(message, link.Ready):
                 self._deaths = 0
+                self.jobs_at_once = max(1, message.jobs_at_once)
                 self.model = ModelInfo(state="ready", name=message.model, capabilities=message.capabilities)
             elif isinstance(message, link.Unavailable):
                 self._explained = True
                 self.model = ModelInfo(state="unavailable", problem=message.problem)
             yield message, [frame.bytes for frame in frames]
 
-    def send(self, message: link.ToWorker) -> None:
+    def send(self, message: link.ToWorker, frames: Sequence[bytes] = ()) -> None:
         """To a worker that is dead or dying it is lost; its death is noticed by `watch`."""
         assert self._route is not None, "send before the worker said it is ready"
         try:
-            self.socket.send_multipart([self._route, *link.pack(message)], zmq.DONTWAIT)
+            self.socket.send_multipart([self._route, *link.pack(message, frames)], zmq.DONTWAIT)
         except zmq.ZMQError as error:
             log.warning("the worker does not listen: %s", error)
 
@@ -132,6 +134,7 @@ class Supervisor:
             parent=os.getpid(),
             pipeline=self._config.pipeline,
             weights=str(self._config.weights),
+            limits=self._config.limits,
         )
         with open(log_file(self._config.state_dir, "worker"), "ab") as output:
             self._process = subprocess.Popen(

@@ -1,4 +1,4 @@
-"""The worker process: loads the model, runs one job after another, and listens for Stop between tokens.
+"""The worker process: loads the model, runs several jobs as one batch, and listens for Stop between tokens.
 
 Started by the gateway (`python -m backend.server.worker`), which writes an Order to its stdin.
 """
@@ -11,50 +11,35 @@ import logging
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import asdict
+from collections.abc import Callable, Sequence
 from operator import attrgetter
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import cast
 
 import msgspec
 import zmq
 
-from backend.events import Coarse, PipelineEvent, Progress, Request, Result
-from backend.failures import Cancelled, RequestError, WeightsError
-from protocol.arrays import encode_mesh, encode_tokens
-from protocol.blobs import digest
-from protocol.errors import Problem, ProtocolError, new_log_id, problem
+from backend.failures import WeightsError
+from backend.jobs import RunsJobs
+from protocol.errors import Problem, problem
 
 from . import link
+from .attempt import Attempt, problem_of
 from .parent import ParentWatch
 
 log = logging.getLogger("omni123.worker")
 
-PROGRESS_INTERVAL = 0.05  # seconds between progress messages of one stage
 IDLE_POLL = 500  # milliseconds between looks at the parent
 
 
-class RunsJobs(Protocol):
-    """What the worker needs of backend.pipeline.Pipeline."""
-
-    model_name: str
-
-    def capabilities(self) -> dict[str, Any]: ...
-
-    def run(self, request: Request, cancelled: Callable[[], bool]) -> Iterator[PipelineEvent]: ...
-
-
 class Worker:
-    """One model, one job at a time."""
+    """One model, and the jobs that share its decoding batch."""
 
     def __init__(self, order: link.Order) -> None:
         self._order = order
         self._parent = ParentWatch(order.parent)
         self._parent_seen = 0.0
-        self._stop: set[tuple[str, int]] = set()
-        self._runs: list[link.Run] = []
-        self._stage, self._stage_told = "", 0.0
+        self._attempts: dict[tuple[str, int], Attempt] = {}  # (job, attempt), oldest first
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._socket = self._context.socket(zmq.DEALER)
         self._socket.curve_serverkey = order.server_key.encode()
@@ -78,13 +63,36 @@ class Worker:
         except _CannotLoadError as error:
             self._send(link.Unavailable(problem=error.problem))
             return 3
-        self._send(link.Ready(model=pipeline.model_name, capabilities=pipeline.capabilities()))
+        ready = link.Ready(
+            model=pipeline.model_name,
+            capabilities=pipeline.capabilities(),
+            jobs_at_once=pipeline.jobs_at_once,
+        )
+        self._send(ready)
         while True:
             self._end_with_parent()
-            if not self._runs and self._socket.poll(IDLE_POLL):
-                self._listen()
-            while self._runs:
-                self._run(pipeline, self._runs.pop(0))
+            if not self._attempts:
+                self._socket.poll(IDLE_POLL)
+            self._listen()
+            self._turn(pipeline)
+
+    def _turn(self, pipeline: RunsJobs) -> None:
+        """Every job up to where it waits for a token, then one decoding step for all of them."""
+        for attempt in list(self._attempts.values()):
+            attempt.turn(pipeline, self._listen)
+        self._attempts = {name: attempt for name, attempt in self._attempts.items() if not attempt.over}
+        if not self._attempts:
+            return
+        try:
+            pipeline.advance()
+        except Exception as error:
+            if len(self._attempts) > 1:
+                raise  # whose fault it is cannot be told: the gateway tries each again, alone
+            found = problem_of(error)
+            log.exception("[%s] the only job's decoding step failed", found.log_id)
+            for attempt in self._attempts.values():
+                attempt.fail(found)
+            self._attempts = {}
 
     def _load(self) -> RunsJobs:
         weights = Path(self._order.weights)
@@ -100,61 +108,19 @@ class Worker:
             raise _CannotLoadError(found) from error
         return pipeline
 
-    def _run(self, pipeline: RunsJobs, run: link.Run) -> None:
-        started = time.monotonic()
-        try:
-            for event in pipeline.run(Request(**asdict(run.spec)), lambda: self._cancelled(run)):
-                self._tell(run, event)
-        except Cancelled:
-            self._send(link.Stopped(job=run.job, attempt=run.attempt))
-        except Exception as error:
-            found = problem_of(error)
-            log.exception("[%s] job %s failed", found.log_id, run.job)
-            self._send(link.Broke(job=run.job, attempt=run.attempt, problem=found))
-        self._stop.discard((run.job, run.attempt))
-        log.info("job %s attempt %d: %.2f s", run.job, run.attempt, time.monotonic() - started)
-
-    def _tell(self, run: link.Run, event: PipelineEvent) -> None:
-        job, attempt = run.job, run.attempt
-        match event:
-            case Progress(stage=stage, done=done, total=total, seconds_left=left):
-                now = time.monotonic()
-                is_same = stage == self._stage and done < total
-                if is_same and now - self._stage_told < PROGRESS_INTERVAL:
-                    return
-                self._stage, self._stage_told = stage, now
-                step = link.Step(
-                    job=job, attempt=attempt, stage=stage, done=done, total=total, seconds_left=left
-                )
-                self._send(step)
-            case Coarse(mesh=mesh):
-                data = encode_mesh(mesh.vertices, mesh.faces, mesh.colors)
-                self._send(link.Sketch(job=job, attempt=attempt, sha=digest(data)), data)
-            case Result(mesh=mesh, seconds=seconds):
-                data = encode_mesh(mesh.vertices, mesh.faces, mesh.colors)
-                tokens = encode_tokens(event.tokens)
-                finished = link.Finished(
-                    job=job, attempt=attempt, mesh=digest(data), tokens=digest(tokens), seconds=seconds
-                )
-                self._send(finished, data, tokens)
-            case _:
-                raise TypeError(f"{type(event)} is not an event of backend.events")
-
-    def _cancelled(self, run: link.Run) -> bool:
-        """Asked between two tokens: costs microseconds."""
-        while self._socket.poll(0):
-            self._listen()
-        self._end_with_parent()
-        return (run.job, run.attempt) in self._stop
-
     def _listen(self) -> None:
-        message = link.to_worker_decoder.decode(self._socket.recv())
-        if isinstance(message, link.Run):
-            self._runs.append(message)
-        else:
-            self._stop.add((message.job, message.attempt))
+        """Takes what the gateway has said; never waits, and costs microseconds between two tokens."""
+        while self._socket.poll(0):
+            header, *files = self._socket.recv_multipart()
+            message = link.to_worker_decoder.decode(header)
+            name = message.job, message.attempt
+            if isinstance(message, link.Run):
+                self._attempts[name] = Attempt(message, files, self._order.limits, self._send)
+            elif name in self._attempts:
+                self._attempts[name].stop = True
+        self._end_with_parent()
 
-    def _send(self, message: link.FromWorker, *frames: bytes) -> None:
+    def _send(self, message: link.FromWorker, frames: Sequence[bytes] = ()) -> None:
         self._socket.send_multipart(link.pack(message, frames))
 
     def _end_with_parent(self) -> None:
@@ -178,18 +144,6 @@ def load_callable(spec: str) -> Callable[[Path], RunsJobs]:
     """`module:attribute.attribute`, from the command line that started the backend, never from a client."""
     module, _, path = spec.partition(":")
     return cast(Callable[[Path], RunsJobs], attrgetter(path)(importlib.import_module(module)))
-
-
-def problem_of(error: Exception) -> Problem:
-    """The sentence for what a run raised."""
-    if isinstance(error, RequestError):
-        return Problem(code=error.code, message=error.message, hint=error.hint, log_id=new_log_id())
-    if isinstance(error, ProtocolError):  # the result is no mesh
-        return error.problem()
-    # torch's own out-of-memory error, without importing torch here
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
-        return problem("gpu_oom")
-    return problem("internal")
 
 
 def _sentence(error: Exception) -> str:

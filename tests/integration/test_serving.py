@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import psutil
 import pytest
 import zmq
@@ -21,9 +22,10 @@ from backend.server.access import write_authorized
 from backend.server.client import Client, ServerError
 from backend.server.connection import Connection
 from backend.server.keys import KeyPair, load_key_pair, new_key_pair
-from protocol.arrays import decode_mesh, decode_tokens
+from protocol.arrays import decode_mesh, decode_tokens, encode_mesh
 from protocol.errors import ProtocolError
 from protocol.framing import Packet, decode, encode
+from protocol.images import check_image, decode_pixels
 from protocol.jobs import JobSpec, new_job_id
 from protocol.messages import (
     Cancelled,
@@ -33,6 +35,7 @@ from protocol.messages import (
     Failed,
     Fetch,
     Hello,
+    Partial,
     Ping,
     Preview,
     Progress,
@@ -341,6 +344,57 @@ def test_an_input_file_arrives_whole(client: Client) -> None:
     assert client.put(data)  # it is there already
 
 
+def test_a_source_mesh_goes_with_its_job(client: Client) -> None:
+    source = encode_mesh(np.random.default_rng(0).random((9_000, 3)), [[0, 1, 2]])  # of several chunks
+    spec = JobSpec(task="edit_shape", prompt="rounder", inputs=("mesh",))
+    job = client.submit(spec, files=[source]).job
+    assert client.submit(spec, job, files=[source]).dup
+    done = follow(client, job)[-1].message
+    assert isinstance(done, Done)
+    assert client.fetch(done.mesh) == source
+
+
+def test_a_source_that_is_no_mesh_fails_its_job_with_a_sentence(client: Client) -> None:
+    spec = JobSpec(task="edit_shape", prompt="rounder", inputs=("mesh",))
+    failed = follow(client, client.submit(spec, files=[b"no mesh"]).job)[-1].message
+    assert isinstance(failed, Failed)
+    assert failed.error.code == "bad_mesh"
+
+
+def test_a_picture_sharpens_arrives_before_the_mesh_and_lasts(backend: Backend, client: Client) -> None:
+    packets = follow(client, client.submit(JobSpec(task="text_to_image_shape", prompt="a ball")).job)
+    sharpening = [p for p in packets if isinstance(p.message, Preview) and p.message.of == "image"]
+    assert decode_pixels(sharpening[-1].frames[0]).shape == (120, 120, 4)
+    with backend.client() as late:
+        kept = follow(late, packets[-1].message.job)
+    part, done = (next(p.message for p in kept if isinstance(p.message, kind)) for kind in (Partial, Done))
+    assert [picture.image for picture in done.pictures] == [part.image]
+    assert check_image(client.fetch(part.image)) == "png"
+    assert done.mesh
+    client.ack(done.job)
+
+
+def test_several_jobs_run_at_once_and_end_apart(client: Client) -> None:
+    slow = [client.submit(JobSpec(prompt="slow")).job for _ in range(2)]
+    for job in slow:
+        wait_for(client, job, Progress)
+    for prompt, kind in [("a ball", Done), ("refuse", Failed)]:
+        assert isinstance(follow(client, client.submit(JobSpec(prompt=prompt)).job)[-1].message, kind)
+    client.cancel(slow[0])
+    assert kinds(follow(client, slow[0]))[-1] == "Cancelled"
+    assert wait_for(client, slow[1], Progress)
+    client.cancel(slow[1])
+
+
+def test_a_step_that_fails_is_the_failure_of_the_job_that_runs_alone(client: Client) -> None:
+    slow, trips = (client.submit(JobSpec(prompt=prompt)).job for prompt in ("slow", "trip"))
+    wait_for(client, slow, Retrying)
+    client.cancel(slow)
+    failed = follow(client, trips)[-1].message
+    assert isinstance(failed, Failed)
+    assert failed.error.code == "gpu_oom"
+
+
 def test_a_client_that_does_not_read_costs_little_and_stops_nobody(backend: Backend, client: Client) -> None:
     mesh = follow(client, client.submit(JobSpec(prompt="large")).job)[-1].message.mesh
     process = psutil.Process(backend.process.pid)
@@ -358,7 +412,7 @@ def test_a_client_that_does_not_read_costs_little_and_stops_nobody(backend: Back
 
 
 def test_the_gateway_process_holds_no_torch(backend: Backend, client: Client) -> None:
-    assert client.welcome.model.capabilities == {"tasks": ["text_to_shape"], "torch": False}
+    assert client.welcome.model.capabilities["torch"] is False
     if sys.platform == "linux":
         maps = Path(f"/proc/{backend.process.pid}/maps").read_text()
         assert "libzmq" in maps

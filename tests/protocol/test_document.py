@@ -5,18 +5,22 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
+from operator import attrgetter
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from protocol.errors import CODES
 from protocol.framing import decode, encode
-from protocol.jobs import TASKS, JobSpec
+from protocol.jobs import JobSpec, checked_spec
 from protocol.limits import Limits
-from protocol.messages import BACKEND_TYPES, CLIENT_TYPES, EVENT_KINDS, FRAMES, message_class
+from protocol.messages import BACKEND_TYPES, CLIENT_TYPES, EVENT_KINDS, FRAMES, Submit, message_class
+from protocol.tasks import TASKS, VIEWS, InputKind, Task
 from protocol.version import PREAMBLE, VERSION
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "protocol.md").read_text(encoding="utf-8")
+COUNTS = attrgetter("images", "image_views", "views")
 EXAMPLES = [line for line in DOCUMENT.splitlines() if line.startswith('{"type"')]
 
 
@@ -36,8 +40,10 @@ def test_version_is_the_codes() -> None:
 )
 def test_example_decodes_and_round_trips(example: str) -> None:
     raw = json.loads(example)
-    carries = FRAMES.get(message_class(raw), (0, 0))[0]
+    carries = FRAMES.get(message_class(raw), (0, 0))[0] or int(raw.get("of") == "image")
     packet = decode([PREAMBLE, example.encode(), *[b"four"] * carries])
+    if isinstance(packet.message, Submit):
+        assert checked_spec(packet.message.spec, len(packet.message.blobs)) == packet.message.spec
     assert decode(encode(packet.message, packet.frames)) == packet
     assert set(raw) - {"type", "kind"} <= {field.name for field in dataclasses.fields(packet.message)}
 
@@ -61,4 +67,13 @@ def test_error_codes_are_the_codes() -> None:
 def test_job_fields_are_the_codes() -> None:
     rows = {row[0]: row[2] for row in table("The job")}
     assert list(rows) == [field.name for field in dataclasses.fields(JobSpec)]
-    assert rows["task"] == ", ".join(TASKS)
+    assert re.findall(r"\w+", rows["inputs"]) == list(get_args(InputKind))
+    assert re.findall(r"\w+", rows["views"])[: len(VIEWS)] == list(VIEWS)
+
+
+def test_tasks_are_the_codes() -> None:
+    def row(task: Task) -> list[str]:
+        counts = [str(least) if least == most else f"{least} to {most}" for least, most in COUNTS(task)]
+        return ["yes" if task.words else "may", "yes" if task.shape else "no", *counts]
+
+    assert {row[0]: row[1:] for row in table("Tasks")} == {name: row(task) for name, task in TASKS.items()}

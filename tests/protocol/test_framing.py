@@ -45,6 +45,9 @@ field_names = st.sampled_from(
         "seq",
         "attempt",
         "mesh",
+        "image",
+        "of",
+        "pictures",
     ]
 )
 headers = st.builds(
@@ -153,6 +156,15 @@ def test_preview_has_either_a_frame_or_a_name() -> None:
     assert code_of([PREAMBLE, header(**event)]) == "bad_frame"
     assert code_of([PREAMBLE, header(**event, mesh=SHA), b"mesh"]) == "bad_frame"
     assert isinstance(decode([PREAMBLE, header(**event), b"mesh"]).message, Preview)
+    assert code_of([PREAMBLE, header(**event, of="image", mesh=SHA)]) == "bad_header"
+    assert decode([PREAMBLE, header(**event, of="image", image=SHA)]).message.file == SHA
+
+
+def test_a_part_is_one_file() -> None:
+    event = {"type": "event", "kind": "partial", "job": JOB, "attempt": 1, "seq": 1_000_001}
+    assert code_of([PREAMBLE, header(**event)]) == "bad_header"
+    assert code_of([PREAMBLE, header(**event, mesh=SHA, image=SHA)]) == "bad_header"
+    assert decode([PREAMBLE, header(**event, image=SHA, view="left")]).message.view == "left"
 
 
 def test_encode_refuses_what_the_other_side_would() -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from protocol.errors import ProtocolError
 from protocol.jobs import JOB_ID, JobSpec, checked_spec, clean_prompt, new_job_id
+from protocol.tasks import TASKS, VIEWS
 
 
 @pytest.mark.parametrize(
@@ -41,6 +42,15 @@ def test_prompt_is_cleaned(typed: str, cleaned: str) -> None:
         ({"prompt": "a", "temperature": float("nan")}, "bad_option", "temperature"),
         ({"prompt": "a", "top_p": 0.0}, "bad_option", "top_p"),
         ({"prompt": "a", "cells": 4096}, "bad_option", "cells"),
+        ({"prompt": "a", "faces": 3}, "bad_option", "faces"),
+        ({"prompt": "a", "smoothing": 1.5}, "bad_option", "smoothing"),
+        ({"prompt": "a", "box": (1.0, 2.0)}, "bad_option", "box"),
+        ({"prompt": "a", "box": (1.0, 2.0, 0.0)}, "bad_option", "box"),
+        ({"prompt": "a", "box": (1.0, 2.0, float("nan"))}, "bad_option", "box"),
+        ({"prompt": "a", "views": ("left",)}, "bad_option", "views"),
+        ({"prompt": "a", "task": "text_to_view", "views": ("above",)}, "bad_option", "views"),
+        ({"prompt": "a", "task": "text_to_view"}, "bad_option", "views"),
+        ({"prompt": "", "task": "edit_shape"}, "empty_prompt", "prompt"),
     ],
 )
 def test_bad_job_names_its_fault(fields: dict[str, Any], code: str, field: str) -> None:
@@ -54,9 +64,50 @@ def test_good_job_comes_back_clean() -> None:
     assert spec == JobSpec(prompt="chair", guidance=3.0, temperature=0.0, top_p=1.0, cells=64)
 
 
-def test_a_task_takes_the_files_it_takes() -> None:
-    with pytest.raises(ProtocolError, match="takes 0 input files, not 1"):
-        checked_spec(JobSpec(prompt="chair"), n_blobs=1)
+@pytest.mark.parametrize(
+    ("fields", "n_blobs", "sentence"),
+    [
+        ({"prompt": "chair"}, 1, "declares 0 files and names 1"),
+        ({"prompt": "chair", "inputs": ("image",)}, 1, "text_to_shape takes 0 images, not 1"),
+        ({"task": "image_to_shape"}, 0, "image_to_shape takes 1 images, not 0"),
+        ({"task": "shape_to_image"}, 0, "takes one source shape"),
+        ({"task": "shape_to_image", "inputs": ("mesh", "tokens")}, 2, "takes one source shape"),
+        ({"task": "views_to_shape", "inputs": ("image",) * 7}, 7, "1 to 6 images, not 7"),
+        ({"task": "views_to_shape", "inputs": ("image",)}, 1, "1 to 6 views of images, not 0"),
+        (
+            {"task": "views_to_shape", "inputs": ("image",) * 2, "image_views": ("left",)},
+            2,
+            "Each image needs its own view",
+        ),
+        (
+            {"task": "text_to_views_shape_views", "prompt": "a", "image_views": ("top",), "views": ("top",)},
+            0,
+            "named twice",
+        ),
+        ({"task": "shape_to_views", "inputs": ("mesh",), "views": ("top", "top")}, 1, "named twice"),
+    ],
+)
+def test_a_task_takes_the_files_and_views_it_takes(
+    fields: dict[str, Any], n_blobs: int, sentence: str
+) -> None:
+    with pytest.raises(ProtocolError, match=sentence) as caught:
+        checked_spec(JobSpec(**fields), n_blobs)
+    assert caught.value.code == "bad_option"
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_every_task_can_be_asked_for(name: str) -> None:
+    task = TASKS[name]
+    inputs = ("mesh",) * task.shape + ("image",) * task.images[0]
+    views = VIEWS[: task.views[0]]
+    spec = JobSpec(
+        task=name,
+        prompt="a" * task.words,
+        inputs=inputs,
+        views=views,
+        image_views=VIEWS[::-1][: task.image_views[0]],
+    )
+    assert checked_spec(spec, len(inputs)) == spec
 
 
 def test_new_ids_are_ids() -> None:

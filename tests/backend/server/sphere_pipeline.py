@@ -1,8 +1,8 @@
 """A real pipeline without a model: any prompt becomes a sphere, and some words make it misbehave.
 
-"slow" takes until cancelled, "stuck" does not even look, "crash" ends the process,
-"crash once" only the first time,
-"refuse" and "break" fail, "large" gives a mesh of many chunks and a coarse one too large for a frame.
+"slow" takes until cancelled, "crash" ends the process, "crash once" only the first time, "refuse" and "break"
+fail, "trip" makes the batch fail, "large" gives a mesh of many chunks and a coarse one too large for a frame.
+An edit gives its source back; a picture is a gradient.
 """
 
 from __future__ import annotations
@@ -17,9 +17,11 @@ from typing import Any
 
 import numpy as np
 
-from backend.events import Coarse, PipelineEvent, Progress, Request, Result
+from backend.events import Coarse, Picture, PipelineEvent, Pixels, Progress, Request, Result, Sharpening
 from backend.failures import Cancelled, RequestError, WeightsError
 from backend.geometry.mesh import Mesh
+
+TASKS = ("text_to_shape", "text_to_image", "text_to_image_shape", "edit_shape")
 
 
 def load(weights: Path) -> SpherePipeline:
@@ -32,18 +34,56 @@ def load(weights: Path) -> SpherePipeline:
 
 
 class SpherePipeline:
+    """A step of the batch is a token of every job; four jobs share it."""
+
     model_name = "sphere"
+    jobs_at_once = 4
 
     def __init__(self, weights: Path) -> None:
         self._marker = weights / "crashed"
+        self._trips = 0  # jobs in the batch that make a step fail
 
     def capabilities(self) -> dict[str, Any]:
-        return {"tasks": ["text_to_shape"], "torch": "torch" in sys.modules}
+        return {"tasks": list(TASKS), "box": True, "torch": "torch" in sys.modules}
 
-    def run(self, request: Request, cancelled: Callable[[], bool]) -> Iterator[PipelineEvent]:
+    def start(self, request: Request, cancelled: Callable[[], bool]) -> Iterator[PipelineEvent | None]:
+        trips = "trip" in request.prompt.split()
+        self._trips += trips
+        try:
+            yield from self._events(request, cancelled)
+        finally:
+            self._trips -= trips
+
+    def advance(self) -> None:
+        time.sleep(0.001)
+        if self._trips:
+            raise MemoryError
+
+    def _events(self, request: Request, cancelled: Callable[[], bool]) -> Iterator[PipelineEvent | None]:
         words = request.prompt.split()
-        steps = 10_000 if "slow" in words else 5
         rings = 200 if "large" in words else 16
+        pictures = []
+        if request.task in ("text_to_image", "text_to_image_shape"):
+            yield Progress(stage="image tokens", done=1, total=1)
+            for side in (4, 300):
+                yield Sharpening(image=gradient(side))
+            pictures = [Picture(image=gradient(300))]
+            yield pictures[0]
+        if request.task == "text_to_image":
+            yield Result(pictures=tuple(pictures), seconds={"image tokens": 0.1})
+            return
+        yield from self._tokens(words, rings, cancelled)
+        yield Result(
+            mesh=request.mesh or boxed(sphere(rings), request.box),
+            pictures=tuple(pictures),
+            tokens=np.full(16, request.seed % 100, np.uint16),
+            seconds={"shape tokens": 0.1},
+        )
+
+    def _tokens(
+        self, words: list[str], rings: int, cancelled: Callable[[], bool]
+    ) -> Iterator[PipelineEvent | None]:
+        steps = 10_000 if "slow" in words else 5
         for step in range(steps):
             if cancelled():
                 raise Cancelled
@@ -51,20 +91,32 @@ class SpherePipeline:
             if step == 2:
                 yield Coarse(mesh=sphere(rings // 2))
                 self._misbehave(words)
-            time.sleep(0.001)
-        tokens = np.full(16, request.seed % 100, np.uint16)
-        yield Result(mesh=sphere(rings), tokens=tokens, seconds={"shape tokens": 0.1})
+            yield None
 
     def _misbehave(self, words: list[str]) -> None:
         if "refuse" in words:
             raise RequestError("bad_option", "A sphere has no corners.", "Ask for something round.")
         if "break" in words:
             raise ZeroDivisionError("secret detail")
-        if "stuck" in words:
-            time.sleep(60)
         if "crash" in words and not ("once" in words and self._marker.exists()):
             self._marker.touch()
             os.kill(os.getpid(), signal.SIGTERM if os.name == "nt" else signal.SIGKILL)
+
+
+def gradient(side: int) -> Pixels:
+    """Dark to bright from top to bottom."""
+    ramp = np.linspace(0, 255, side).astype(np.uint8)
+    image = np.full((side, side, 4), 255, np.uint8)
+    image[..., :3] = ramp[:, None, None]
+    return image
+
+
+def boxed(mesh: Mesh, sides: tuple[float, float, float] | None) -> Mesh:
+    """Stretched to the proportions of a box."""
+    if sides is None:
+        return mesh
+    stretch = np.asarray(sides, np.float32) / max(sides)
+    return Mesh(vertices=mesh.vertices * stretch, faces=mesh.faces)
 
 
 def sphere(rings: int) -> Mesh:

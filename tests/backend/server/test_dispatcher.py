@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
 from backend.server import dispatcher, link
@@ -12,7 +14,10 @@ from protocol.errors import ProtocolError, problem
 from protocol.framing import Packet
 from protocol.jobs import JobSpec, new_job_id
 from protocol.limits import Limits
-from protocol.messages import Event, ModelInfo, Submit
+from protocol.messages import Done, Event, ModelInfo, Partial, Picture, Preview, Submit
+
+SPEC = JobSpec(prompt="chair")
+EDIT = JobSpec(task="edit_shape", prompt="longer legs", inputs=("mesh",))
 
 
 class Recorder:
@@ -20,15 +25,18 @@ class Recorder:
 
     def __init__(self, limits: Limits | None = None) -> None:
         self.model = ModelInfo(state="ready", name="m")
+        self.jobs_at_once = 1
         self.sent: list[link.ToWorker] = []
+        self.frames: list[Sequence[bytes]] = []
         self.events: list[Event] = []
         self.kills = 0
         self.reloads = 0
         self.store = MemoryJobStore()
         self.dispatcher = Dispatcher(self.store, self, limits or Limits(), self.publish)
 
-    def send(self, message: link.ToWorker) -> None:
+    def send(self, message: link.ToWorker, frames: Sequence[bytes] = ()) -> None:
         self.sent.append(message)
+        self.frames.append(frames)
 
     def reload(self, now: float) -> None:
         self.reloads += 1
@@ -40,15 +48,17 @@ class Recorder:
         assert isinstance(packet.message, Event)
         self.events.append(packet.message)
 
-    def submit(self, owner: str = "ann") -> Job:
-        spec = JobSpec(prompt="chair")
-        job, _ = self.dispatcher.hold(owner, Submit(job=new_job_id(), spec=spec), spec)
+    def submit(self, owner: str = "ann", spec: JobSpec = SPEC, *files: bytes) -> Job:
+        for data in files:
+            self.store.put_file(owner, digest(data), data)
+        blobs = tuple(digest(data) for data in files)
+        job, _ = self.dispatcher.hold(owner, Submit(job=new_job_id(), spec=spec, blobs=blobs), spec)
         self.dispatcher.announce(job)
         return job
 
     def finish(self, job: Job) -> None:
         names = {"mesh": digest(b"m"), "tokens": digest(b"t")}
-        message = link.Finished(job=job.id, attempt=job.attempt, **names, seconds={})
+        message = link.Finished(job=job.id, attempt=job.attempt, **names, pictures=(), seconds={})
         self.dispatcher.hear(message, [b"m", b"t"])
 
     def kinds(self, job: Job) -> list[str]:
@@ -84,7 +94,7 @@ def test_jobs_wait_for_a_loading_model() -> None:
     job = worker.submit()
     assert worker.sent == []
     worker.model = ModelInfo(state="ready", name="m")
-    worker.dispatcher.hear(link.Ready(model="m", capabilities={}), [])
+    worker.dispatcher.hear(link.Ready(model="m", capabilities={}, jobs_at_once=1), [])
     assert job.state == "running"
 
 
@@ -185,3 +195,94 @@ def test_a_preview_too_large_for_its_event_is_a_file(size: int, has_frame: bool)
     worker.dispatcher.hear(link.Sketch(job=job.id, attempt=1, sha=digest(data)), [data])
     assert bool(*[packet.frames for packet in job.latest.values()]) is has_frame
     assert (worker.store.file("ann", digest(data)) is None) is has_frame
+
+
+def running(worker: Recorder) -> list[str]:
+    """The jobs handed to the worker, in order."""
+    return [message.job for message in worker.sent if isinstance(message, link.Run)]
+
+
+def test_as_many_jobs_run_as_the_worker_takes_turn_by_turn() -> None:
+    worker = Recorder()
+    worker.model = ModelInfo(state="loading")
+    ann = [worker.submit("ann") for _ in range(3)]
+    bob = worker.submit("bob")
+    worker.model, worker.jobs_at_once = ModelInfo(state="ready", name="m"), 2
+    worker.dispatcher.advance()
+    assert running(worker) == [ann[0].id, bob.id]
+    worker.finish(bob)
+    assert running(worker)[2:] == [ann[1].id]
+    assert worker.dispatcher.position(ann[2]) == 2
+
+
+def test_one_of_several_jobs_is_cancelled_or_fails_without_the_others() -> None:
+    worker = Recorder()
+    worker.jobs_at_once = 3
+    first, second, third = (worker.submit() for _ in range(3))
+    worker.dispatcher.cancel(second)
+    assert worker.sent[-1] == link.Stop(job=second.id, attempt=1)
+    worker.dispatcher.hear(link.Stopped(job=second.id, attempt=1), [])
+    worker.dispatcher.hear(link.Broke(job=third.id, attempt=1, problem=problem("internal")), [])
+    assert (first.state, second.state, third.state) == ("running", "cancelled", "failed")
+    worker.finish(first)
+    assert first.state == "done"
+
+
+def test_jobs_of_a_dead_worker_are_tried_again_one_at_a_time_and_the_culprit_fails_alone() -> None:
+    worker = Recorder()
+    worker.jobs_at_once = 3
+    innocent, poison, cancelled = worker.submit(), worker.submit("bob"), worker.submit()
+    worker.dispatcher.cancel(cancelled)
+    worker.dispatcher.worker_died()
+    fresh = worker.submit("cy")
+    assert [job.state for job in (innocent, poison, cancelled)] == ["running", "queued", "cancelled"]
+    worker.finish(innocent)
+    assert [job.state for job in (innocent, poison, fresh)] == ["done", "running", "queued"]
+    worker.dispatcher.worker_died()
+    worker.dispatcher.advance()
+    assert [job.state for job in (poison, fresh)] == ["failed", "running"]
+
+
+def test_input_files_go_with_the_job_again_after_a_crash_and_then_go() -> None:
+    worker = Recorder()
+    job = worker.submit("ann", EDIT, b"mesh")
+    worker.dispatcher.worker_died()
+    worker.dispatcher.advance()
+    assert worker.frames == [[b"mesh"], [b"mesh"]]
+    worker.finish(job)
+    assert worker.store.file("ann", digest(b"mesh")) is None
+
+
+def test_pictures_last_until_the_job_is_acknowledged() -> None:
+    worker = Recorder()
+    job = worker.submit()
+    picture = Picture(image=digest(b"png"), view="left", segment=1)
+    worker.dispatcher.hear(link.Drawn(job=job.id, attempt=1, picture=picture), [b"png"])
+    done = link.Finished(job=job.id, attempt=1, mesh=None, tokens=None, pictures=(picture,), seconds={})
+    worker.dispatcher.hear(done, [b"png"])
+    partial, finished = worker.events[-2:]
+    assert isinstance(partial, Partial)
+    assert isinstance(finished, Done)
+    assert (partial.image, partial.view, partial.segment) == (digest(b"png"), "left", 1)
+    assert (finished.mesh, finished.pictures) == (None, (picture,))
+    assert worker.store.file("ann", digest(b"png")) == b"png"
+    worker.store.ack("ann", job.id)
+    assert worker.store.file("ann", digest(b"png")) is None
+
+
+def test_previews_of_meshes_and_pictures_are_kept_apart() -> None:
+    worker = Recorder()
+    job = worker.submit()
+    worker.dispatcher.hear(link.Sketch(job=job.id, attempt=1, sha=digest(b"m")), [b"m"])
+    for data in (b"1", b"2"):
+        glimpse = link.Glimpse(job=job.id, attempt=1, sha=digest(data), view=None, segment=0)
+        worker.dispatcher.hear(glimpse, [data])
+    previews = [packet for packet in job.latest.values() if isinstance(packet.message, Preview)]
+    assert [packet.frames for packet in previews] == [(b"m",), (b"2",)]
+
+
+def test_a_task_the_model_does_not_do_is_refused_at_once() -> None:
+    worker = Recorder()
+    worker.model = ModelInfo(state="ready", name="m", capabilities={"tasks": ["text_to_shape"]})
+    with pytest.raises(ProtocolError, match=r"m cannot do edit_shape\. It does: text_to_shape"):
+        worker.submit("ann", EDIT, b"mesh")

@@ -6,10 +6,10 @@ import pytest
 
 from backend.server.store import Job, MemoryJobStore
 from protocol.blobs import digest
-from protocol.errors import ProtocolError
+from protocol.errors import ProtocolError, problem
 from protocol.framing import Packet
 from protocol.jobs import JobSpec
-from protocol.messages import Cancelled, Done, Event, Preview, Progress, Queued
+from protocol.messages import Cancelled, Done, Event, Partial, Preview, Progress, Queued, Retrying
 
 SPEC = JobSpec(prompt="chair")
 
@@ -115,6 +115,29 @@ def test_old_jobs_and_uploads_are_forgotten() -> None:
     assert store.get("ann", running.id) is running
     with pytest.raises(ProtocolError):
         store.get("ann", done.id)
+
+
+def test_inputs_are_limited_over_all_that_wait() -> None:
+    store = MemoryJobStore(max_inputs=250)
+    store.put_file("ann", digest(b"a" * 100), b"a" * 100)
+    store.submit("ann", "1" * 32, SPEC, (digest(b"a" * 100),))
+    store.put_file("bob", digest(b"b" * 100), b"b" * 100)
+    with pytest.raises(ProtocolError) as caught:
+        store.put_file("bob", digest(b"c" * 100), b"c" * 100)
+    assert code_of(caught) == "quota"
+    record(store, store.get("ann", "1" * 32), Cancelled)
+    store.put_file("bob", digest(b"c" * 100), b"c" * 100)
+
+
+def test_parts_of_a_retried_attempt_are_void() -> None:
+    store = MemoryJobStore()
+    job = submit(store)
+    record(store, job, Partial, (b"png",), image=digest(b"png"))
+    job.attempt = 2
+    record(store, job, Retrying, error=problem("worker_crash"))
+    assert [type(event).__name__ for event in job.events] == ["Retrying"]
+    finish(store, job)
+    assert store.file("ann", digest(b"png")) is None
 
 
 def test_seq_grows_across_attempts() -> None:
