@@ -7,6 +7,7 @@ import re
 import unicodedata
 import uuid
 from dataclasses import dataclass, replace
+from typing import Any
 
 from .errors import ProtocolError
 from .limits import DEFAULT_LIMITS, Limits
@@ -86,6 +87,25 @@ def checked_spec(spec: JobSpec, n_blobs: int = 0, limits: Limits = DEFAULT_LIMIT
         _check_range(field, getattr(spec, field), low, high)
     _check_box(spec.box)
     return replace(spec, prompt=prompt)
+
+
+def check_offered(spec: JobSpec, model: str, capabilities: dict[str, Any]) -> None:
+    """Whether a model does this, as far as its capabilities tell. Raises ProtocolError."""
+    tasks = capabilities.get("tasks")
+    if not isinstance(tasks, (list, tuple)):  # it is not known yet
+        return
+    if spec.task not in tasks:
+        offered = ", ".join(str(task) for task in tasks)
+        raise ProtocolError(
+            "unknown_task",
+            f"The model {model} cannot do {spec.task}.",
+            hint=f"It does: {offered}.",
+            field="task",
+        )
+    if spec.box is not None and capabilities.get("box") is not True:
+        raise ProtocolError(
+            "bad_option", f"The model {model} cannot fill a box.", hint="Leave the box out.", field="box"
+        )
 
 
 def _check_range(field: str, value: float | None, low: float, high: float) -> None:

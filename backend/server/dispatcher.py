@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 from protocol.errors import Problem, ProtocolError, problem
 from protocol.framing import Packet
-from protocol.jobs import JobSpec
+from protocol.jobs import JobSpec, check_offered
 from protocol.limits import Limits
 from protocol.messages import (
     Cancelled,
@@ -95,7 +95,8 @@ class Dispatcher:
         try:
             self._store.get(owner, message.job)
         except ProtocolError:  # a new job, for which there must be room
-            self._check_model(spec)
+            if self._worker.model.state == "ready":
+                check_offered(spec, self._worker.model.name or "", self._worker.model.capabilities)
             self._check_room(owner)
         job, dup = self._store.submit(owner, message.job, spec, message.blobs)
         if not dup:
@@ -254,18 +255,6 @@ class Dispatcher:
     def _fail_all(self, found: Problem) -> None:
         while len(self._queue):
             self._emit(self._jobs[self._queue.pop()], Failed, error=found)
-
-    def _check_model(self, spec: JobSpec) -> None:
-        """A task that the model does not do is refused at once, where the model is known already."""
-        model = self._worker.model
-        tasks = model.capabilities.get("tasks")
-        if model.state == "ready" and tasks is not None and spec.task not in tasks:
-            raise ProtocolError(
-                "unknown_task",
-                f"The model {model.name} cannot do {spec.task}.",
-                hint=f"It does: {', '.join(tasks)}.",
-                field="task",
-            )
 
     def _check_room(self, owner: str) -> None:
         model = self._worker.model

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from protocol.errors import ProtocolError
-from protocol.jobs import JOB_ID, JobSpec, checked_spec, clean_prompt, new_job_id
+from protocol.jobs import JOB_ID, JobSpec, check_offered, checked_spec, clean_prompt, new_job_id
 from protocol.tasks import TASKS, VIEWS
 
 
@@ -108,6 +108,18 @@ def test_every_task_can_be_asked_for(name: str) -> None:
         image_views=VIEWS[::-1][: task.image_views[0]],
     )
     assert checked_spec(spec, len(inputs)) == spec
+
+
+def test_what_a_model_does_not_offer_is_refused() -> None:
+    capabilities = {"tasks": ["text_to_shape"]}
+    check_offered(JobSpec(prompt="a"), "mini", capabilities)
+    check_offered(JobSpec(task="edit_shape"), "mini", {})  # not known yet
+    with pytest.raises(ProtocolError, match=r"mini cannot do edit_shape\. It does: text_to_shape"):
+        check_offered(JobSpec(task="edit_shape"), "mini", capabilities)
+    boxed = JobSpec(prompt="a", box=(1.0, 1.0, 1.0))
+    with pytest.raises(ProtocolError, match="mini cannot fill a box"):
+        check_offered(boxed, "mini", capabilities)
+    check_offered(boxed, "mini", {**capabilities, "box": True})
 
 
 def test_new_ids_are_ids() -> None:
