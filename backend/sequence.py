@@ -5,8 +5,12 @@ B batch, L generation positions.
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
 from torch import Tensor
+
+Modality = Literal["shape", "image"]
 
 
 def target_inputs(ids: Tensor, start: int) -> Tensor:
