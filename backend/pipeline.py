@@ -64,7 +64,7 @@ class Pipeline:
         transformer = cast(DualStreamTransformer, model.modules["transformer"])
         tokenizer = cast(ShapeTokenizer, model.modules["shape_tokenizer"])
         try:
-            text = text_encoder(model.info.text_encoder)
+            text = text_encoder(model.info.text_encoder, Path(weights))
         except ValueError as error:
             raise WeightsError(f"Prompts cannot be read: {error}.") from error
         try:
@@ -100,10 +100,12 @@ class Pipeline:
         settings, cells = self._settings(request), _cells(request)
         clock = _Clock()
         yield Progress(stage="reading prompt", done=0, total=1)
-        text, mask = self.text.encode([request.prompt])
+        text = self.text.encode([request.prompt])
         clock.lap("reading prompt")
         ids = torch.zeros(0, dtype=torch.long)
-        for index, ids in self.engine.shape_tokens(text[0], mask[0], settings, cancelled=cancelled):
+        for index, ids in self.engine.shape_tokens(
+            text.parts[0][0], text.masks[0][0], settings, cancelled=cancelled
+        ):
             yield Progress(
                 stage="shape tokens",
                 done=index + 1,

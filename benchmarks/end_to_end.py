@@ -102,7 +102,8 @@ def main() -> None:
     started = time.perf_counter()
     pipeline = Pipeline.load(folder)
     loaded = time.perf_counter() - started
-    text, mask = pipeline.text.encode([PROMPTS[0]])
+    embeddings = pipeline.text.encode([PROMPTS[0]])
+    text, mask = embeddings.parts[0], embeddings.masks[0]
     stages = end_to_end(pipeline)
     cached = cached_ms(pipeline, text[0], mask[0])
     total = pipeline.tokenizer.config.n_tokens

@@ -77,8 +77,8 @@ class TextToShapeTask:
     def _token_losses(self, model: nn.Module, ids: Tensor, prompts: list[str], drop: Tensor) -> Tensor:
         """Cross-entropy of each code, (B, n_tokens)."""
         with torch.no_grad():
-            text, mask = self.text.encode(prompts)
-        logits = model(target_inputs(ids, self.recipe.config.bos), text, mask, drop=drop)
+            text = self.text.encode(prompts)
+        logits = model(target_inputs(ids, self.recipe.config.bos), text.parts[0], text.masks[0], drop=drop)
         codes = logits[..., : self.recipe.config.n_shape_codes].float()
         return F.cross_entropy(codes.flatten(0, 1), ids.flatten(), reduction="none").view(ids.shape)
 

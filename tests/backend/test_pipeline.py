@@ -80,7 +80,7 @@ def test_bad_requests_say_what_to_do(pipeline: Pipeline, request_: Request, code
 
 
 def test_a_missing_text_encoder_is_not_blamed_on_the_model_folder(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("backend.model.text.MINILM_PACKAGE", "no_such_package")
+    monkeypatch.setattr("backend.model.text.minilm.MINILM_PACKAGE", "no_such_package")
     with pytest.raises(WeightsError, match=r"^Prompts cannot be read: .*install no_such_package\.$"):
         Pipeline.load(BUNDLED)
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
-from torch import Tensor
 
 from backend.model.config import TransformerConfig
+from backend.model.text import TextEmbeddings
 from training.data.shape_tokens import ShapeTokens
 from training.loop import LoopSettings, train
 from training.text_to_shape import TextToShapeRecipe, TextToShapeTask
@@ -41,7 +42,7 @@ RECIPE = TextToShapeRecipe(
 class WordEncoder:
     """A fixed random vector per word, up to four words; counts what it was asked."""
 
-    width, max_tokens = WIDTH, 4
+    name, max_tokens, widths, tokens = "words", 4, (WIDTH,), (4,)
 
     def __init__(self) -> None:
         self.prompts: list[str] = []
@@ -49,7 +50,7 @@ class WordEncoder:
     def count_tokens(self, prompt: str) -> int:
         return len(prompt.split())
 
-    def encode(self, prompts: list[str]) -> tuple[Tensor, Tensor]:
+    def encode(self, prompts: Sequence[str]) -> TextEmbeddings:
         self.prompts += prompts
         text, mask = torch.zeros(len(prompts), 4, WIDTH), torch.zeros(len(prompts), 4, dtype=torch.bool)
         for row, prompt in enumerate(prompts):
@@ -57,7 +58,7 @@ class WordEncoder:
                 seed = sum(byte * 31**k for k, byte in enumerate(word.encode())) % 2**31
                 text[row, place] = torch.randn(WIDTH, generator=torch.Generator().manual_seed(seed))
                 mask[row, place] = True
-        return text, mask
+        return TextEmbeddings((text,), (mask,))
 
 
 def sequences(source: str = "furniture") -> ShapeTokens:

