@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from ..protocol.arrays import MeshArrays
 from . import runtime
 from .core.jobs import Job
-from .core.placement import box_lines, place_preview
+from .core.offers import makes_shape
+from .core.placement import box_lines, box_sides, place_preview
 
 log = logging.getLogger("omni123.ghost")
 
@@ -69,7 +70,8 @@ def _draw_ghosts() -> None:
         if job.preview is not None:
             gpu.state.depth_mask_set(True)
             _mesh_batch(job, job.preview).draw(gpu.shader.from_builtin("SMOOTH_COLOR"))
-        _draw_box(job)
+        if makes_shape(job.spec.task):
+            _draw_box(job)
     gpu.state.depth_mask_set(False)
     gpu.state.depth_test_set("NONE")
     gpu.state.blend_set("NONE")
@@ -81,7 +83,8 @@ def _draw_box(job: Job) -> None:
     shader.uniform_float("color", BOX_COLOUR)
     shader.uniform_float("lineWidth", 1.5)
     shader.uniform_float("viewportSize", gpu.state.viewport_get()[2:])
-    batch_for_shader(shader, "LINES", {"pos": box_lines(job.target.location, job.target.size)}).draw(shader)
+    lines = box_lines(job.target.location, box_sides(job.spec.box, job.target.size))
+    batch_for_shader(shader, "LINES", {"pos": lines}).draw(shader)
 
 
 def _mesh_batch(job: Job, preview: MeshArrays) -> gpu.types.GPUBatch:

@@ -6,13 +6,16 @@ import random
 import time
 
 import bpy
+import numpy as np
+from mathutils import Vector
 
 from . import pump, runtime
 from .core.jobs import Job
+from .core.offers import fills_boxes, makes_shape
 from .core.placement import Target
 from .core.problems import Problem, ProblemError, from_code, local_problem
 from .preferences import ROOT_PACKAGE
-from .properties import DETAIL_CELLS
+from .properties import DETAIL_CELLS, OMNI123_PG_scene
 
 Result = set[str]
 PAUSE = 0.01  # seconds between two ticks while a script waits
@@ -89,15 +92,59 @@ def submit(context: bpy.types.Context) -> Job:
     runtime.connect(start=addon_autostart())
     if not settings.lock_seed:
         settings.seed = random.randrange(2**31)
+    box = tuple(settings.box) if box_is_used(settings) else None
     spec = JobSpec(
+        task=settings.make,
         prompt=settings.prompt,
         seed=settings.seed,
         guidance=settings.guidance if settings.use_guidance else None,
         cells=DETAIL_CELLS[settings.detail],
+        faces=settings.faces if settings.use_faces else None,
+        smoothing=settings.smoothing or None,
+        box=box,
     )
     cursor = context.scene.cursor.location
-    target = Target(location=(cursor.x, cursor.y, cursor.z), size=settings.size, scene=context.scene.name)
+    target = Target(
+        location=(cursor.x, cursor.y, cursor.z),
+        size=max(box) if box else settings.size,
+        scene=context.scene.name,
+    )
     return runtime.session().submit(spec, target, time.monotonic())
+
+
+def box_is_used(settings: OMNI123_PG_scene) -> bool:
+    """Not with a model that is known to fill none: its control is not shown then."""
+    wanted = settings.use_box and makes_shape(settings.make)
+    return wanted and fills_boxes(runtime.session().capabilities()) is not False
+
+
+class OMNI123_OT_box_from_selection(bpy.types.Operator):
+    """Take the box's sides from the selected objects, together"""
+
+    bl_idname = "omni123.box_from_selection"
+    bl_label = "From Selection"
+    bl_options = {"REGISTER", "UNDO"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        if not context.selected_objects:
+            cls.poll_message_set("No object is selected.")
+            return False
+        return True
+
+    def execute(self, context: bpy.types.Context) -> Result:
+        boxes = [
+            [obj.matrix_world @ Vector(corner) for corner in obj.bound_box]
+            for obj in context.selected_objects
+        ]
+        corners = np.array(boxes).reshape(-1, 3)
+        sides = corners.max(axis=0) - corners.min(axis=0)
+        if sides.max() <= 0.0:
+            self.report({"WARNING"}, "The selection has no extent.")
+            return {"CANCELLED"}
+        settings = context.scene.omni123
+        settings.box, settings.use_box = sides, True  # Blender keeps each within the property's range
+        return {"FINISHED"}
 
 
 def addon_autostart() -> bool:
@@ -236,6 +283,7 @@ class OMNI123_OT_open_system_preferences(bpy.types.Operator):
 
 CLASSES = (
     OMNI123_OT_generate,
+    OMNI123_OT_box_from_selection,
     OMNI123_OT_cancel,
     OMNI123_OT_retry,
     OMNI123_OT_start_backend,

@@ -7,13 +7,15 @@ import time
 
 import bpy
 
-from . import runtime
+from . import pictures, runtime
 from .core.connection import State
 from .core.jobs import Job
+from .core.offers import MAKES, fills_boxes, makes_shape, offered
 from .core.pace import time_words
 from .core.problems import Problem
 from .core.session import Session
 from .operators import prompt_missing
+from .properties import OMNI123_PG_scene
 
 RECENT = 4
 ICONS = {"placed": "CHECKMARK", "failed": "ERROR", "cancelled": "X", "arrived": "IMPORT"}
@@ -46,6 +48,7 @@ class OMNI123_PT_main(_Sidebar, bpy.types.Panel):
         settings, layout = context.scene.omni123, self.layout
         _draw_state(layout, session, now)
         layout.prop(settings, "prompt", text="", placeholder="a round wooden table")
+        _draw_make(layout, settings, session)
         row = layout.row()
         row.scale_y = 1.5
         row.operator("omni123.generate", icon="MESH_MONKEY")
@@ -77,14 +80,29 @@ def _draw_state(layout: bpy.types.UILayout, session: Session, now: float) -> Non
     row.operator("omni123.open_preferences", text="", icon="PREFERENCES", emboss=False)
 
 
+def _draw_make(layout: bpy.types.UILayout, settings: OMNI123_PG_scene, session: Session) -> None:
+    """What to make, where there is a choice; what the model does not do is not offered."""
+    tasks = offered(session.capabilities())
+    if tasks == ["text_to_shape"] and settings.make == "text_to_shape":
+        return
+    row = layout.row(align=True)
+    for task in tasks:
+        row.prop_enum(settings, "make", task)
+    if settings.make not in tasks:
+        layout.label(text=f"{MAKES[settings.make][0]}: not with this model", icon="INFO")
+
+
 def _draw_open(layout: bpy.types.UILayout, job: Job, session: Session, now: float) -> None:
     connected = session.connection.state is State.READY
     box = layout.box().column(align=True)
     row = box.row()
-    row.label(text=job.spec.prompt, icon="MESH_DATA")
+    row.label(text=job.spec.prompt, icon="MESH_DATA" if makes_shape(job.spec.task) else "IMAGE_DATA")
     cancel = row.row()
     cancel.enabled = not job.cancelling
     cancel.operator("omni123.cancel", text="", icon="X", emboss=False).job = job.id
+    icon = pictures.thumbnail(job)
+    if icon:
+        box.template_icon(icon_value=icon, scale=6.0)
     box.progress(factor=job.fraction, type="BAR", text=_job_words(job, connected))
     left = time_words(job.time_left.read(now)) if connected and job.state == "running" else ""
     if left and not job.cancelling:
@@ -125,7 +143,10 @@ class OMNI123_PT_advanced(_Sidebar, bpy.types.Panel):
         settings, layout = context.scene.omni123, self.layout
         layout.use_property_split = True
         layout.use_property_decorate = False
-        layout.prop(settings, "size")
+        used = _draw_box(layout, settings, runtime.session())
+        size = layout.row()
+        size.active = not used  # the box says it
+        size.prop(settings, "size")
         row = layout.row(align=True)
         row.prop(settings, "seed")
         row.prop(settings, "lock_seed", text="", icon="LOCKED" if settings.lock_seed else "UNLOCKED")
@@ -135,6 +156,25 @@ class OMNI123_PT_advanced(_Sidebar, bpy.types.Panel):
         value.enabled = settings.use_guidance
         value.prop(settings, "guidance", text="")
         layout.prop(settings, "detail")
+        row = layout.row(align=True, heading="Faces")
+        row.prop(settings, "use_faces", text="")
+        value = row.row()
+        value.enabled = settings.use_faces
+        value.prop(settings, "faces", text="")
+        layout.prop(settings, "smoothing")
+
+
+def _draw_box(layout: bpy.types.UILayout, settings: OMNI123_PG_scene, session: Session) -> bool:
+    """The bounding box, only for a model that fills one; whether it is used."""
+    if not fills_boxes(session.capabilities()):
+        return False
+    column = layout.column(align=True)
+    column.prop(settings, "use_box")
+    sides = column.column(align=True)
+    sides.active = settings.use_box
+    sides.prop(settings, "box", text="Sides")
+    column.operator("omni123.box_from_selection", icon="SHADING_BBOX")
+    return bool(settings.use_box)
 
 
 class OMNI123_PT_recent(_Sidebar, bpy.types.Panel):

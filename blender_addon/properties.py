@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import bpy
 
+from .core.offers import MAKES
+
 DETAIL_CELLS: dict[str, int | None] = {"AUTO": None, "DRAFT": 64, "NORMAL": 128, "FINE": 192}
 
 
@@ -23,6 +25,28 @@ class OMNI123_PG_scene(bpy.types.PropertyGroup):
         description="What to make, in a few words",
         options={"TEXTEDIT_UPDATE"},
         update=_prompt_changed,
+    )
+    make: bpy.props.EnumProperty(
+        name="Make",
+        description="What comes of the words",
+        items=[
+            (task, label, description, icon, number)
+            for number, (task, (label, icon, description)) in enumerate(MAKES.items())
+        ],
+        default="text_to_shape",
+    )
+    use_box: bpy.props.BoolProperty(
+        name="Fit Box", description="Give the shape the proportions and size of a box"
+    )
+    box: bpy.props.FloatVectorProperty(
+        name="Box",
+        description="Sides of the box along X, Y and Z",
+        size=3,
+        default=(1.0, 1.0, 1.0),
+        min=0.001,
+        max=1e6,
+        soft_max=100.0,
+        subtype="XYZ_LENGTH",
     )
     seed: bpy.props.IntProperty(
         name="Seed", description="The same seed, words and settings give the same shape", min=0
@@ -59,6 +83,24 @@ class OMNI123_PG_scene(bpy.types.PropertyGroup):
             ("FINE", "Fine", "192 cells along each side: slow, many faces"),
         ],
         default="AUTO",
+    )
+    use_faces: bpy.props.BoolProperty(
+        name="Set Faces", description="Simplify the mesh instead of keeping every face of the surface"
+    )
+    faces: bpy.props.IntProperty(
+        name="Faces",
+        description="Simplify the mesh to about this many triangles",
+        default=5_000,
+        min=4,
+        soft_max=100_000,
+        max=5_000_000,
+    )
+    smoothing: bpy.props.FloatProperty(
+        name="Smoothing",
+        description="How much to even out the surface: 0 leaves it as it is",
+        min=0.0,
+        max=1.0,
+        subtype="FACTOR",
     )
 
 

@@ -8,7 +8,7 @@ from collections import deque
 
 import bpy
 
-from . import results, runtime
+from . import pictures, results, runtime
 from .core.pace import Throttle
 from .core.problems import ProblemError
 
@@ -29,7 +29,9 @@ def tick(now: float | None = None) -> float:
     now = time.monotonic() if now is None else now
     session = runtime.session()
     session.step(now, lambda: time.perf_counter() - started < BUDGET)
-    _place_one(now)
+    if not _keep_one():
+        _place_one(now)
+    pictures.update_thumbnails(session.client.open_jobs())
     _redraw_if_changed(now)
     durations.append(time.perf_counter() - started)
     return session.interval()
@@ -54,6 +56,16 @@ def _on_timer() -> float | None:
     except Exception:
         log.exception("a tick failed")
         return FAULT_INTERVAL
+
+
+def _keep_one() -> bool:
+    """At most one finished picture a tick, before its job's mesh; whether there was one."""
+    client = runtime.session().client
+    fresh = client.fresh_drawing()
+    if fresh is None or results.must_wait(fresh[0]):
+        return False
+    client.kept(*fresh, pictures.keep(*fresh))
+    return True
 
 
 def _place_one(now: float) -> None:

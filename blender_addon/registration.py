@@ -6,7 +6,7 @@ import atexit
 
 import bpy
 
-from . import ghost, operators, panels, preferences, properties, pump, runtime
+from . import ghost, operators, panels, pictures, preferences, properties, pump, runtime
 
 CLASSES = (
     *properties.CLASSES,
@@ -22,6 +22,7 @@ def register() -> None:
     bpy.types.Scene.omni123 = bpy.props.PointerProperty(type=properties.OMNI123_PG_scene)
     bpy.types.Object.omni123 = bpy.props.PointerProperty(type=properties.OMNI123_PG_object)
     runtime.start()
+    pictures.start()
     pump.start()
     ghost.start()
     atexit.register(runtime.stop)  # Blender does not always unregister when it quits
@@ -31,6 +32,7 @@ def unregister() -> None:
     atexit.unregister(runtime.stop)
     ghost.stop()
     pump.stop()
+    pictures.stop()
     runtime.stop()
     del bpy.types.Object.omni123
     del bpy.types.Scene.omni123

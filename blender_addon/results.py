@@ -29,8 +29,14 @@ def must_wait(job: Job) -> bool:
 
 
 def place_result(job: Job) -> str:
-    """Makes the object and its undo step; the object's name. Raises ProblemError when nothing can be made."""
-    assert job.mesh is not None, "only arrived jobs are placed"
+    """Makes the object and its undo step; the object's name, empty where the job made pictures alone.
+
+    Raises ProblemError when nothing can be made.
+    """
+    if job.mesh is None:
+        if not job.pictures:
+            raise ProblemError(from_code("empty_shape"))
+        return ""
     assert job.done is not None, "an arrived job has its done event"
     name = object_name(job.spec.prompt)
     placed = place(job.mesh.vertices, job.target.size)

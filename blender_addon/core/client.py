@@ -7,16 +7,16 @@ from __future__ import annotations
 import logging
 import sqlite3
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 from ...protocol import messages as wire
 from ...protocol.arrays import decode_mesh, decode_tokens
-from ...protocol.blobs import BlobReader
 from ...protocol.errors import ProtocolError
 from ...protocol.framing import Packet
+from ...protocol.images import check_image, decode_pixels
 from ...protocol.jobs import JobSpec, checked_spec, new_job_id
 from .connection import Connection, Greeted, State
-from .jobs import Job, JobStore, new_job
+from .downloads import Downloads
+from .jobs import Drawing, Job, JobStore, new_job
 from .pace import Throttle
 from .placement import Target
 from .problems import Problem, ProblemError, from_error, from_wire, local_problem
@@ -26,16 +26,6 @@ log = logging.getLogger("omni123.client")
 RESEND = 3.0  # seconds without an answer until a submit or sub goes again
 WINDOW = 32  # unanswered submits at most
 MAX_SUBMITS = 4  # a job that the backend has lost so often is given up
-STALL = 5.0  # seconds without a chunk until a file is asked for again
-
-
-@dataclass
-class Download:
-    """A file on its way, and who waits for it as "mesh", "tokens" or "preview": equal files are one file."""
-
-    reader: BlobReader
-    heard: float
-    takers: list[tuple[Job, str]] = field(default_factory=list)
 
 
 class Client:
@@ -47,7 +37,7 @@ class Client:
         self.revision = 0
         self._store = store
         self.jobs: dict[str, Job] = {job.id: job for job in store.load()}
-        self._downloads: dict[str, Download] = {}
+        self._downloads = Downloads(lambda: connection.limits)
         self._to_ack: list[str] = []
         self._timers = Throttle(0.25)
 
@@ -84,6 +74,7 @@ class Client:
         """Takes over a job of an earlier Blender: its events are asked for from the start."""
         job.session, job.state, job.seq, job.submits = self.session, "waiting", 0, 0
         job.problem, job.sent_at = None, None
+        job.pictures, job.awaited = {}, set()
         self._save(job)
 
     def forget(self, job: Job) -> None:
@@ -97,9 +88,22 @@ class Client:
     def arrived(self) -> Job | None:
         return next((job for job in self.jobs.values() if job.state == "arrived"), None)
 
+    def fresh_drawing(self) -> tuple[Job, Drawing] | None:
+        """A picture that is here and not yet in the file; of a cancelled job too."""
+        for job in self.jobs.values():
+            if job.drawings:
+                return job, job.drawings[0]
+        return None
+
+    def kept(self, job: Job, drawing: Drawing, image_name: str) -> None:
+        """The picture is in the file."""
+        job.drawings.remove(drawing)
+        job.object_name = job.object_name or image_name
+        self.revision += 1
+
     def placed(self, job: Job, object_name: str, now: float) -> None:
-        """The mesh is in the scene: the backend may drop its copy."""
-        job.object_name = object_name
+        """The result is in the file: the backend may drop its copy."""
+        job.object_name = object_name or job.object_name
         self._to_ack.append(job.id)
         self._end(job, "placed", now)
 
@@ -136,9 +140,7 @@ class Client:
         """After a welcome: nothing that was asked for on the old connection will be answered."""
         for job in self.open_jobs():
             job.sent_at = None
-        for download in self._downloads.values():
-            download.reader.restart()
-            download.heard = now
+        self._downloads.restart(now)
         self._send_due(now)
 
     def _send_due(self, now: float) -> None:
@@ -210,8 +212,10 @@ class Client:
             self._preview(job, event, packet, now)
         elif isinstance(event, wire.Warned):
             job.warning = event.message[:300]
+        elif isinstance(event, wire.Partial):
+            self._part(job, event, now)
         elif isinstance(event, wire.Retrying):
-            job.words = event.error.message[:120]
+            job.words, job.sharpening = event.error.message[:120], None
         elif isinstance(event, wire.Done):
             self._done(job, event, now)
         elif isinstance(event, wire.Failed):
@@ -220,101 +224,123 @@ class Client:
             self._end(job, "cancelled", now)
 
     def _preview(self, job: Job, event: wire.Preview, packet: Packet, now: float) -> None:
+        what = "preview" if event.of == "mesh" else "image_preview"
         if packet.frames:
-            self._take_preview(job, bytes(packet.frames[0]))
-        elif event.mesh is not None:
-            self._drop_downloads(job, "preview")  # the newest wins
-            self._download(job, "preview", event.mesh, now)
+            self._take_preview(job, what, bytes(packet.frames[0]))
+        elif event.file is not None:
+            self._downloads.drop(job, what)  # the newest wins
+            self._downloads.want(job, what, event.file, now)
 
-    def _take_preview(self, job: Job, data: bytes) -> None:
+    def _take_preview(self, job: Job, what: str, data: bytes) -> None:
         try:
-            job.preview = decode_mesh(data, self.connection.limits)
+            if what == "preview":
+                job.preview = decode_mesh(data, self.connection.limits)
+            else:
+                job.sharpening = decode_pixels(data, self.connection.limits)
         except ProtocolError as error:
             log.warning("a preview was dropped: %s", error)
+
+    def _part(self, job: Job, event: wire.Partial, now: float) -> None:
+        """A finished picture is worth keeping whatever becomes of the rest."""
+        if event.image is not None:
+            self._announce(
+                job, wire.Picture(image=event.image, view=event.view, segment=event.segment or 0), now
+            )
+
+    def _announce(self, job: Job, picture: wire.Picture, now: float) -> bool:
+        """Fetches a picture that was not spoken of before; whether it is one."""
+        if picture.image in job.pictures:
+            return False
+        job.pictures[picture.image] = picture
+        self._downloads.want(job, "picture", picture.image, now)
+        return True
 
     def _done(self, job: Job, event: wire.Done, now: float) -> None:
         job.done, job.state = event, "receiving"
         job.advance("receiving", 0, 1)
         self._save(job)
-        self._download(job, "mesh", event.mesh, now)
-        self._download(job, "tokens", event.tokens, now)
+        for what, sha in (("mesh", event.mesh), ("tokens", event.tokens)):
+            if sha is not None:
+                job.awaited.add(sha)
+                self._downloads.want(job, what, sha, now)
+        for picture in event.pictures:
+            if self._announce(job, picture, now) or (job, "picture") in self._downloads.takers(picture.image):
+                job.awaited.add(picture.image)
+        self._arrive(job)
 
-    # ---- files
-
-    def _download(self, job: Job, kind: str, sha: str, now: float) -> None:
-        if sha not in self._downloads:
-            self._downloads[sha] = Download(BlobReader(sha, self.connection.limits), now)
-        self._downloads[sha].takers.append((job, kind))
-
-    def _fetch(self, now: float) -> None:
-        for download in self._downloads.values():
-            if now - download.heard > STALL:
-                download.reader.restart()
-                download.heard = now
-            for request in download.reader.requests():
-                if not self.connection.send(request, now):
-                    return
-
-    def _chunk(self, chunk: wire.Chunk, packet: Packet, now: float) -> None:
-        download = self._downloads.get(chunk.sha)
-        if download is None:
-            return
-        download.heard = now
-        try:
-            download.reader.feed(chunk, packet.frames[0])
-        except ProtocolError as error:
-            for job, _ in download.takers:
-                self.fail(job, from_error(error), now)
-            return
-        for job, kind in download.takers:
-            if kind == "mesh":
-                job.advance("receiving", int(100 * download.reader.fraction), 100)
-                self.revision += 1
-        if download.reader.complete:
-            del self._downloads[chunk.sha]
-            for job, kind in download.takers:
-                self._take_file(job, kind, download.reader.data(), now)
-
-    def _take_file(self, job: Job, kind: str, data: bytes, now: float) -> None:
-        """What a hostile backend may send fails the job."""
-        if kind == "preview":
-            self._take_preview(job, data)
-            return
-        try:
-            if kind == "mesh":
-                job.mesh = decode_mesh(data, self.connection.limits)
-            else:
-                decode_tokens(data, self.connection.limits)
-                job.tokens = data
-        except ProtocolError as error:
-            self.fail(job, from_error(error), now)
-            return
-        if job.mesh is not None and job.tokens:
+    def _arrive(self, job: Job) -> None:
+        if job.state == "receiving" and not job.awaited:
             job.state, job.fraction = "arrived", 1.0
             self._save(job)
 
-    def _drop_downloads(self, job: Job, only: str | None = None) -> None:
-        for sha, download in list(self._downloads.items()):
-            download.takers = [
-                (taker, kind)
-                for taker, kind in download.takers
-                if taker is not job or only not in (None, kind)
-            ]
-            if not download.takers:
-                del self._downloads[sha]
+    # ---- files
+
+    def _fetch(self, now: float) -> None:
+        for request in self._downloads.requests(now):
+            if not self.connection.send(request, now):
+                return
+
+    def _chunk(self, chunk: wire.Chunk, packet: Packet, now: float) -> None:
+        takers = self._downloads.takers(chunk.sha)
+        try:
+            fraction = self._downloads.feed(chunk, packet.frames[0], now)
+        except ProtocolError as error:
+            self._no_file(chunk.sha, from_error(error), now)
+            return
+        for job, what in takers:
+            if what == "mesh" and fraction is not None:
+                job.advance("receiving", int(100 * fraction), 100)
+                self.revision += 1
+        if fraction == 1.0:
+            data, takers = self._downloads.take(chunk.sha)
+            for job, what in takers:
+                self._take_file(job, what, chunk.sha, data, now)
+
+    def _take_file(self, job: Job, what: str, sha: str, data: bytes, now: float) -> None:
+        """What a hostile backend may send fails the job, or costs it a picture."""
+        limits = self.connection.limits
+        try:
+            if what == "mesh":
+                job.mesh = decode_mesh(data, limits)
+            elif what == "tokens":
+                decode_tokens(data, limits)
+                job.tokens = data
+            elif what == "picture":
+                check_image(data, limits)
+                job.drawings.append(Drawing(job.pictures[sha], data))
+                job.sharpening = None
+            else:
+                self._take_preview(job, what, data)
+        except ProtocolError as error:
+            self._without(job, what, sha, from_error(error), now)
+            return
+        self.revision += 1
+        job.awaited.discard(sha)
+        self._arrive(job)
+
+    def _no_file(self, sha: str, problem: Problem, now: float) -> None:
+        """It cannot be had, whoever waits for it."""
+        for job, what in self._downloads.takers(sha):
+            self._downloads.drop(job, what)
+            self._without(job, what, sha, problem, now)
+
+    def _without(self, job: Job, what: str, sha: str, problem: Problem, now: float) -> None:
+        """A preview is not missed, a picture beside a mesh costs a warning; anything else fails the job."""
+        beside = what == "picture" and (job.done is None or job.done.mesh is not None)
+        if beside:
+            job.warning = f"A picture is missing: {problem.sentence}"
+            job.awaited.discard(sha)
+            self._arrive(job)
+        elif what in ("mesh", "tokens", "picture"):
+            self.fail(job, problem, now)
 
     # ---- errors and ends
 
     def _error(self, message: wire.Error, now: float) -> None:
         problem = from_wire(message.error)
-        download = self._downloads.get(message.sha or "")
         job = self._mine(message.error.job or "")
-        if download is not None:
-            for taker, kind in list(download.takers):
-                if kind == "preview":
-                    self._drop_downloads(taker, kind)
-                else:
-                    self.fail(taker, problem, now)
+        if self._downloads.takers(message.sha):
+            self._no_file(message.sha or "", problem, now)
         elif job is None:
             log.warning("the backend says: %s %s", problem.sentence, problem.hint)
         elif message.error.code == "no_job":
@@ -332,7 +358,8 @@ class Client:
             job.accepted, job.state, job.seq, job.sent_at = False, "waiting", 0, None
             job.fraction, job.words = 0.0, ""
             job.submits += 1
-            self._drop_downloads(job)
+            job.pictures, job.awaited, job.sharpening = {}, set(), None
+            self._downloads.drop(job)
             self._save(job)
             self._send_job(job, now)
 
@@ -340,8 +367,8 @@ class Client:
         assert state in ("placed", "failed", "cancelled"), state
         job.state = state  # type: ignore[assignment]
         job.cancelling, job.ended_at = False, now
-        job.preview, job.mesh, job.tokens = None, None, b""
-        self._drop_downloads(job)
+        job.preview, job.sharpening, job.mesh, job.tokens = None, None, None, b""
+        self._downloads.drop(job)
         self._save(job)
 
     def _save(self, job: Job) -> None:

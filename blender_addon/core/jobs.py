@@ -9,9 +9,13 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal, cast
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ...protocol.arrays import MeshArrays
+from ...protocol.decoding import decode_spec
 from ...protocol.jobs import JobSpec
-from ...protocol.messages import Done
+from ...protocol.messages import Done, Picture
 from .pace import TimeLeft, bar_fraction, stage_words
 from .placement import Target
 from .problems import Problem
@@ -22,11 +26,19 @@ ENDED: tuple[State, ...] = ("placed", "failed", "cancelled")
 KEPT = 200  # rows
 
 
-@dataclass
+@dataclass(frozen=True)
+class Drawing:
+    """A finished picture as it came: a PNG or WebP file, or raw pixels."""
+
+    picture: Picture
+    data: bytes
+
+
+@dataclass(eq=False)
 class Job:
     """One request, from the moment it is written down.
 
-    waiting: not yet accepted; arrived: the mesh is here and waits to be placed.
+    waiting: not yet accepted; arrived: the result is here and waits to be placed.
     """
 
     id: str
@@ -53,8 +65,12 @@ class Job:
     first_sign: float | None = None  # monotonic, of the first progress
     done: Done | None = None
     preview: MeshArrays | None = None
+    sharpening: NDArray[np.uint8] | None = None  # (h, w, 4) of the picture being drawn, first row on top
     mesh: MeshArrays | None = None
     tokens: bytes = b""  # safetensors
+    drawings: list[Drawing] = field(default_factory=list)  # here, and not yet in the file
+    pictures: dict[str, Picture] = field(default_factory=dict)  # announced so far, by their file's name
+    awaited: set[str] = field(default_factory=set)  # names of the result's files that are not here yet
 
     @property
     def is_open(self) -> bool:
@@ -66,7 +82,7 @@ class Job:
 
     def advance(self, stage: str, done: int, total: int) -> None:
         self.words = stage_words(stage, done, total)
-        fraction = bar_fraction(stage, done, total)
+        fraction = bar_fraction(stage, done, total, self.spec.task)
         if fraction is not None:
             self.fraction = max(self.fraction, fraction)
 
@@ -126,7 +142,7 @@ def _job(row: tuple[str, str, float, str, int, str, str, str | None, str]) -> Jo
         place = json.loads(target)
         return Job(
             id=job_id,
-            spec=JobSpec(**json.loads(spec)),
+            spec=decode_spec(json.loads(spec)),
             target=Target(**{**place, "location": tuple(place["location"])}),
             session=session,
             created=created,

@@ -3,19 +3,33 @@
 from __future__ import annotations
 
 # Share of the bar, from .. to, of the stages a pipeline names: as they last with the bundled model on a CPU.
+# The stages of tokens share what lies between reading and the surface.
 SPANS: dict[str, tuple[float, float]] = {
     "reading prompt": (0.0, 0.02),
-    "shape tokens": (0.02, 0.90),
+    "reading source": (0.0, 0.02),
     "surface": (0.90, 0.98),
     "receiving": (0.98, 1.0),
+}
+TOKENS = (0.02, 0.90)
+# task -> its stages of tokens, in order
+TOKEN_STAGES: dict[str, tuple[str, ...]] = {
+    "text_to_shape": ("shape tokens",),
+    "text_to_image": ("image tokens",),
+    "text_to_image_shape": ("image tokens", "shape tokens"),
 }
 SMOOTHING = 0.35  # weight of a new estimate of the time left
 
 
-def bar_fraction(stage: str, done: int, total: int) -> float | None:
+def bar_fraction(stage: str, done: int, total: int, task: str = "text_to_shape") -> float | None:
     """0..1 over the whole job; None for a stage we do not know."""
-    span = SPANS.get(stage)
-    if span is None:
+    stages = TOKEN_STAGES.get(task, ())
+    if stage in stages:
+        share = (TOKENS[1] - TOKENS[0]) / len(stages)
+        low = TOKENS[0] + stages.index(stage) * share
+        span = (low, low + share)
+    elif stage in SPANS:
+        span = SPANS[stage]
+    else:
         return None
     inside = min(max(done / total, 0.0), 1.0) if total > 0 else 0.0
     return span[0] + (span[1] - span[0]) * inside

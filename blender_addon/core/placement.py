@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,10 +50,18 @@ def place_preview(vertices: NDArray[np.float32], size: float) -> NDArray[np.floa
     return local.astype(np.float32)
 
 
-def box_lines(location: Point, size: float) -> NDArray[np.float32]:
-    """(24, 3) float32: the twelve edges of a cube of that side standing at `location`, in pairs of points."""
+def box_sides(box: Sequence[float] | None, size: float) -> Point:
+    """Metres along x, y, z of the box a shape will stand in; `box` gives its proportions."""
+    if box is None:
+        return (size, size, size)
+    scale = size / max(box)
+    return (box[0] * scale, box[1] * scale, box[2] * scale)
+
+
+def box_lines(location: Point, sides: Point) -> NDArray[np.float32]:
+    """(24, 3) float32: the twelve edges of a box standing at `location`, in pairs of points."""
     corners = np.array([(x, y, z) for x in (-0.5, 0.5) for y in (-0.5, 0.5) for z in (0.0, 1.0)])
     pairs = [(a, b) for a in range(8) for b in range(a + 1, 8) if bin(a ^ b).count("1") == 1]
-    points = corners[np.array(pairs).ravel()] * size + np.asarray(location)
+    points = corners[np.array(pairs).ravel()] * np.asarray(sides) + np.asarray(location)
     lines: NDArray[np.float32] = points.astype(np.float32)
     return lines

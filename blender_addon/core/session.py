@@ -6,10 +6,12 @@ import logging
 import uuid
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import zmq
 
-from ...protocol.jobs import JobSpec
+from ...protocol.errors import ProtocolError
+from ...protocol.jobs import JobSpec, check_offered
 from .client import Client
 from .connection import Connection, State
 from .endpoint import Endpoint
@@ -17,7 +19,7 @@ from .jobs import Job, JobStore
 from .keys import load_or_create
 from .local_backend import RESTARTS, BackendState, Launch, LocalBackend
 from .placement import Target
-from .problems import Problem, ProblemError, from_wire, local_problem
+from .problems import Problem, ProblemError, from_error, from_wire, local_problem
 from .transport import CurveSocket
 
 log = logging.getLogger("omni123.session")
@@ -41,7 +43,7 @@ class Session:
             lambda endpoint: CurveSocket(self._zmq, endpoint, self.keys),
             session=name,
             client=f"omni123-blender {version}",
-            caps=("preview",),
+            caps=("preview", "image_preview"),
         )
         self.client = Client(connection, self._store, name)
         self._local = True
@@ -95,7 +97,21 @@ class Session:
         self.backend.stop()
         self.client.revision += 1
 
+    def capabilities(self) -> dict[str, Any] | None:
+        """Of the model that is ready behind the connection; None: there is none, or not yet."""
+        welcome = self.connection.welcome
+        if self.connection.state is not State.READY or welcome is None or welcome.model.state != "ready":
+            return None
+        return welcome.model.capabilities
+
     def submit(self, spec: JobSpec, target: Target, now: float) -> Job:
+        """Raises ProblemError, and keeps and sends nothing, for what the model is known not to do."""
+        welcome = self.connection.welcome
+        if welcome is not None:
+            try:
+                check_offered(spec, (welcome.model.name or "")[:40], self.capabilities() or {})
+            except ProtocolError as error:
+                raise ProblemError(from_error(error)) from error
         job = self.client.submit(spec, target)
         job.asked_at, self.notice = now, None
         self.client.submit_now(now)

@@ -19,10 +19,14 @@ from omni123_extension.protocol.arrays import encode_mesh, encode_tokens
 from omni123_extension.protocol.blobs import digest
 from omni123_extension.protocol.errors import problem
 from omni123_extension.protocol.framing import decode, encode
+from omni123_extension.protocol.images import encode_pixels
 from omni123_extension.protocol.jobs import JobSpec
 
 MESH = encode_mesh([[0, 0, 0], [1, 0, 0], [0, 1, 0]], [[0, 1, 2]])
 TOKENS = encode_tokens(np.arange(16))
+PIXELS = np.arange(2 * 3 * 4, dtype=np.uint8).reshape(2, 3, 4)
+PICTURE = encode_pixels(PIXELS)
+OTHER_PICTURE = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\1\0\0\0\1\x08\x06"
 TARGET = Target(location=(1.0, 2.0, 3.0), size=2.0, scene="Scene")
 
 
@@ -208,6 +212,78 @@ def test_a_preview_inside_its_event_is_shown_and_a_bad_one_dropped(setting: Sett
     assert shown is not None
     assert job.preview is shown
     assert job.is_open
+
+
+def test_a_picture_sharpens_and_is_kept_before_the_job_ends(setting: Setting) -> None:
+    job = setting.accepted()
+    setting.backend.event(wire.Preview, job, (encode_pixels(PIXELS),), of="image", segment=0)
+    setting.step()
+    assert np.array_equal(job.sharpening, PIXELS)
+    setting.backend.event(wire.Partial, job, image=digest(PICTURE), view="left", segment=0)
+    setting.step()
+    setting.backend.serve_files(PICTURE)
+    setting.step()
+    assert job.sharpening is None
+    fresh, drawing = setting.client.fresh_drawing()
+    assert (fresh, drawing.picture.view, drawing.data) == (job, "left", PICTURE)
+    setting.backend.event(wire.Cancelled, job)
+    setting.step()
+    assert setting.client.fresh_drawing() == (job, drawing)
+    setting.client.kept(job, drawing, "Chair")
+    assert setting.client.fresh_drawing() is None
+
+
+def finish_with_pictures(setting: Setting, job: Job, *pictures: bytes, mesh: bytes | None = None) -> None:
+    setting.backend.received.clear()
+    named = tuple(wire.Picture(image=digest(data)) for data in pictures)
+    names = {"mesh": digest(mesh), "tokens": digest(TOKENS)} if mesh else {}
+    setting.backend.event(wire.Done, job, model="m", seconds={}, seed=3, pictures=named, **names)
+    setting.step()
+    setting.backend.serve_files(*pictures, *((mesh, TOKENS) if mesh else ()))
+    setting.step()
+
+
+def test_pictures_alone_are_a_result(setting: Setting) -> None:
+    job = setting.accepted()
+    finish_with_pictures(setting, job, PICTURE, OTHER_PICTURE)
+    assert job.state == "arrived"
+    assert {drawing.data for drawing in job.drawings} == {PICTURE, OTHER_PICTURE}
+
+
+def test_a_picture_told_of_twice_comes_once(setting: Setting) -> None:
+    job = setting.accepted()
+    setting.backend.event(wire.Partial, job, image=digest(PICTURE))
+    setting.step()
+    setting.backend.serve_files(PICTURE)
+    setting.step()
+    finish_with_pictures(setting, job, PICTURE, mesh=MESH)
+    assert job.state == "arrived"
+    assert len(job.drawings) == 1
+
+
+def test_a_bad_picture_costs_a_warning_beside_a_mesh_and_the_job_without_one(setting: Setting) -> None:
+    job, alone = setting.accepted(), setting.accepted()
+    finish_with_pictures(setting, job, b"\x89PNG\r\n\x1a\nrubbish", mesh=MESH)
+    assert (job.state, job.drawings) == ("arrived", [])
+    assert job.warning.startswith("A picture is missing")
+    finish_with_pictures(setting, alone, b"RIFF....WEBPrubbish")
+    assert (alone.state, alone.problem.code) == ("failed", "bad_image")
+
+
+def test_a_bad_preview_of_a_picture_is_dropped(setting: Setting) -> None:
+    job = setting.accepted()
+    setting.backend.event(wire.Preview, job, (b"rubbish",), of="image")
+    setting.step()
+    assert job.sharpening is None
+    assert job.is_open
+
+
+def test_every_field_of_a_job_is_written_down(setting: Setting) -> None:
+    spec = JobSpec(
+        prompt="a", box=(1.0, 2.0, 3.0), faces=100, smoothing=0.5, task="text_to_view", views=("top",)
+    )
+    setting.client.submit(spec, TARGET)
+    assert setting.store.load()[0].spec == spec
 
 
 def test_a_failure_ends_the_job_with_the_backends_sentence(setting: Setting) -> None:

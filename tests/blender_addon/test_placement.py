@@ -12,7 +12,7 @@ from omni123_extension.blender_addon.core.pace import (
     stage_words,
     time_words,
 )
-from omni123_extension.blender_addon.core.placement import box_lines, place, place_preview
+from omni123_extension.blender_addon.core.placement import box_lines, box_sides, place, place_preview
 
 
 def test_a_shape_stands_on_the_ground_with_its_longest_side_as_asked() -> None:
@@ -41,10 +41,15 @@ def test_a_part_of_a_shape_keeps_its_place_and_scale() -> None:
 
 
 def test_the_box_has_twelve_edges_and_stands_at_the_cursor() -> None:
-    lines = box_lines((1.0, 2.0, 3.0), 2.0)
+    lines = box_lines((1.0, 2.0, 3.0), box_sides(None, 2.0))
     assert lines.shape == (24, 3)
     assert lines.min(axis=0).tolist() == [0.0, 1.0, 3.0]
     assert np.abs(lines[0::2] - lines[1::2]).sum(axis=1).tolist() == [2.0] * 12
+
+
+def test_a_box_of_other_proportions_has_the_size_as_its_longest_side() -> None:
+    lines = box_lines((0.0, 0.0, 0.0), box_sides((1.0, 2.0, 4.0), 2.0))
+    assert np.ptp(lines, axis=0).tolist() == [0.5, 1.0, 2.0]
 
 
 @pytest.mark.parametrize(
@@ -70,6 +75,14 @@ def test_the_bar_runs_over_all_stages_and_ignores_strangers() -> None:
     assert fractions == sorted(fractions)
     assert bar_fraction("surface", 5, 0) == bar_fraction("surface", 0, 1)
     assert bar_fraction("polishing", 1, 2) is None
+
+
+def test_the_stages_of_a_chain_share_the_bar() -> None:
+    def at(stage: str) -> float | None:
+        return bar_fraction(stage, 1, 2, "text_to_image_shape")
+
+    assert at("image tokens") < at("shape tokens") < at("surface")
+    assert at("shape tokens") > bar_fraction("shape tokens", 1, 2)
 
 
 def test_the_time_left_counts_down_and_takes_new_estimates_calmly() -> None:

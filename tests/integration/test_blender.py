@@ -50,6 +50,10 @@ def settings(preferences: Any) -> Iterator[Any]:
         bpy.data.objects.remove(obj)
     settings = bpy.context.scene.omni123
     settings.prompt = ""
+    for name in ("make", "use_box", "box", "use_faces", "smoothing"):
+        settings.property_unset(name)
+    for image in list(bpy.data.images):
+        bpy.data.images.remove(image)
     kept = {
         name: getattr(preferences, name) for name in ("python", "weights", "options", "server", "autostart")
     }
@@ -96,6 +100,20 @@ def submit(settings: Any, prompt: str) -> Any:
     """As the button does in a window: asks, and comes back at once."""
     settings.prompt = prompt
     return module("operators").submit(bpy.context)
+
+
+def submit_and_wait(settings: Any, prompt: str) -> Any:
+    job = submit(settings, prompt)
+    pump_until(lambda: job.has_ended)
+    assert job.problem is None
+    return job
+
+
+def drawing_of(image: Any, data: bytes = b"") -> Any:
+    """A finished picture as it arrives; that of an image which is in the file already."""
+    sha = image[module("pictures").FILE] if image else "0" * 64
+    wire = sys.modules[f"{blender_session.MODULE}.protocol.messages"]
+    return module("core.jobs").Drawing(wire.Picture(image=sha, view="left"), data)
 
 
 def test_the_pump_is_a_timer_that_survives_a_new_file(preferences: Any) -> None:
@@ -322,6 +340,99 @@ def test_settings_reach_the_request(settings: Any) -> None:
     assert (again.spec.guidance, again.spec.cells) == (None, None)
     assert again.spec.seed != job.spec.seed
     pump_until(lambda: job.has_ended and again.has_ended)
+
+
+def test_faces_and_smoothing_reach_the_request(settings: Any) -> None:
+    job = submit(settings, "a ball")
+    assert (job.spec.faces, job.spec.smoothing, job.spec.box) == (None, None, None)
+    settings.use_faces, settings.faces, settings.smoothing = True, 800, 0.5
+    again = submit(settings, "a ball")
+    assert (again.spec.faces, again.spec.smoothing) == (800, 0.5)
+    pump_until(lambda: job.has_ended and again.has_ended)
+
+
+def test_a_box_is_taken_from_the_selection_and_filled(settings: Any) -> None:
+    submit_and_wait(settings, "a ball")
+    ball = bpy.context.view_layer.objects.active
+    ball.scale = (1.0, 2.0, 4.0)
+    bpy.context.view_layer.update()
+    bpy.ops.omni123.box_from_selection()
+    assert tuple(settings.box) == pytest.approx(tuple(ball.dimensions), rel=1e-3)
+    assert "From Selection" in drawn(bpy.types.OMNI123_PT_advanced)
+    job = submit_and_wait(settings, "a pillar")
+    assert job.spec.box == pytest.approx(tuple(settings.box))
+    assert tuple(bpy.data.objects[job.object_name].dimensions) == pytest.approx(tuple(settings.box), rel=1e-2)
+
+
+def test_what_the_model_cannot_do_is_neither_shown_nor_sent(
+    settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.make, settings.use_box = "text_to_image", True
+    submit_and_wait(settings, "a ball")
+    capabilities = session().connection.welcome.model.capabilities
+    monkeypatch.setitem(capabilities, "tasks", ["text_to_shape"])
+    monkeypatch.setitem(capabilities, "box", False)
+    assert "From Selection" not in drawn(bpy.types.OMNI123_PT_advanced)
+    assert "Picture: not with this model" in drawn(bpy.types.OMNI123_PT_main)
+    settings.prompt = "a ball"
+    with pytest.raises(RuntimeError, match=r"sphere cannot do text_to_image\. It does: text_to_shape"):
+        bpy.ops.omni123.generate()
+    assert settings.prompt == "a ball"
+    settings.make = "text_to_shape"
+    assert submit_and_wait(settings, "a ball").spec.box is None
+
+
+def test_a_picture_comes_before_its_shape_and_stays_in_the_file(settings: Any, tmp_path: Path) -> None:
+    settings.make = "text_to_image_shape"
+    job = submit(settings, "a slow ball")
+    pump_until(lambda: len(bpy.data.images) == 1)
+    bpy.ops.omni123.cancel()
+    pump_until(lambda: job.has_ended, 5.0)
+    image = bpy.data.images[0]
+    assert (image.name, tuple(image.size)) == ("Slow ball", (300, 300))
+    assert image.packed_file is not None
+    assert image.pixels[-4] == pytest.approx(0.0)  # dark at the top, as it was drawn
+    file = tmp_path / "ball.blend"
+    bpy.ops.wm.save_as_mainfile(filepath=str(file), copy=True, compress=False)
+    with bpy.data.libraries.load(str(file)) as (there, _):
+        assert list(there.images) == ["Slow ball"]
+    module("pictures").keep(job, drawing_of(image))
+    assert len(bpy.data.images) == 1
+
+
+def test_pictures_alone_are_a_result(settings: Any) -> None:
+    settings.make = "text_to_image"
+    job = submit_and_wait(settings, "a ball")
+    assert (job.state, job.object_name) == ("placed", "Ball")
+    assert list(bpy.data.objects) == []
+    assert list(bpy.data.images.keys()) == ["Ball"]
+    assert "a ball" in drawn(bpy.types.OMNI123_PT_recent)
+
+
+def test_a_picture_that_sharpens_is_shown_and_forgotten(settings: Any) -> None:
+    pictures, job = module("pictures"), submit(settings, "a slow ball")
+    for shade in (10, 200):
+        job.sharpening = np.full((5, 7, 4), shade, np.uint8)
+        pictures.update_thumbnails([job])
+        assert tuple(pictures._thumbnails[job.id].image_size) == (7, 5)
+    assert "a slow ball" in drawn(bpy.types.OMNI123_PT_main)
+    pictures.update_thumbnails([])
+    assert len(pictures._thumbnails) == 0  # icons have no numbers without a window: see gui_steps.py
+    bpy.ops.omni123.cancel()
+    pump_until(lambda: job.has_ended, 5.0)
+
+
+def test_raw_pixels_become_an_image_too(settings: Any) -> None:
+    extension = blender_session.MODULE
+    images = sys.modules[f"{extension}.protocol.images"]
+    pixels = np.arange(2 * 3 * 4, dtype=np.uint8).reshape(2, 3, 4)
+    job = submit_and_wait(settings, "a ball")
+    drawing = drawing_of(None, images.encode_pixels(pixels))
+    image = bpy.data.images[module("pictures").keep(job, drawing)]
+    assert image.name == "Ball, left"
+    assert image.packed_file is not None
+    shown = np.asarray(image.pixels).reshape(2, 3, 4)[::-1]
+    assert np.abs(shown * 255 - pixels).max() < 1
 
 
 def test_every_panel_draws(settings: Any) -> None:

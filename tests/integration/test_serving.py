@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import psutil
 import pytest
 import zmq
@@ -21,11 +17,10 @@ import zmq
 from backend.server.access import write_authorized
 from backend.server.client import Client, ServerError
 from backend.server.connection import Connection
-from backend.server.keys import KeyPair, load_key_pair, new_key_pair
-from protocol.arrays import decode_mesh, decode_tokens, encode_mesh
+from backend.server.keys import new_key_pair
+from protocol.arrays import decode_mesh, decode_tokens
 from protocol.errors import ProtocolError
-from protocol.framing import Packet, decode, encode
-from protocol.images import check_image, decode_pixels
+from protocol.framing import encode
 from protocol.jobs import JobSpec, new_job_id
 from protocol.messages import (
     Cancelled,
@@ -35,7 +30,6 @@ from protocol.messages import (
     Failed,
     Fetch,
     Hello,
-    Partial,
     Ping,
     Preview,
     Progress,
@@ -45,122 +39,21 @@ from protocol.messages import (
     Welcome,
 )
 from protocol.version import PREAMBLE
-
-ROOT = Path(__file__).parents[2]
-DOUBLES = ROOT / "tests" / "backend" / "server"
+from tests.integration.serving import (
+    DOUBLES,
+    ROOT,
+    Backend,
+    answer,
+    follow,
+    kinds,
+    raw_dealer,
+    running,
+    start,
+    until,
+    wait_for,
+)
 
 pytestmark = pytest.mark.timeout(60)
-
-
-@dataclass
-class Backend:
-    """A running backend and how to reach it."""
-
-    folder: Path
-    process: subprocess.Popen[bytes]
-
-    @property
-    def connection_file(self) -> Path:
-        return self.folder / "state" / "connection.json"
-
-    def client(self, key: KeyPair | None = None) -> Client:
-        return Client(
-            Connection.read(self.connection_file),
-            key or load_key_pair(self.folder / "state" / "keys" / "local.key"),
-        )
-
-    def ready_client(self) -> Client:
-        client = self.client()
-        until(lambda: client.ping() and client.welcome.model.state != "loading")
-        return client
-
-    def worker(self) -> psutil.Process:
-        return psutil.Process(self.process.pid).children()[0]
-
-
-def until(condition: Callable[[], object], seconds: float = 15.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.01)
-
-
-def start(folder: Path, weights: str | None = "fine", *options: str) -> Backend:
-    (folder / "state").mkdir(parents=True, exist_ok=True)  # as the add-on makes it: open to others
-    if weights is not None:
-        (folder / "weights").mkdir(parents=True, exist_ok=True)
-        (folder / "weights" / "state").write_text(weights)
-    arguments = ["--weights", str(folder / "weights"), "--state-dir", str(folder / "state"), *options]
-    arguments += ["--pipeline", "sphere_pipeline:load", "--exit-with-parent", str(os.getpid())]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "backend.server.cli", "serve", *arguments],
-        cwd=ROOT,
-        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(DOUBLES)])},
-        stdout=subprocess.DEVNULL,
-    )
-    backend = Backend(folder, process)
-    until(
-        lambda: (
-            backend.connection_file.exists() and Connection.read(backend.connection_file).pid == process.pid
-        )
-    )
-    return backend
-
-
-@contextlib.contextmanager
-def running(folder: Path, weights: str | None = "fine", *options: str) -> Iterator[Backend]:
-    backend = start(folder, weights, *options)
-    try:
-        yield backend
-    finally:
-        backend.process.terminate()
-        assert backend.process.wait(10) in (0, -signal.SIGKILL)
-
-
-@pytest.fixture(scope="module")
-def backend(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Backend]:
-    with running(tmp_path_factory.mktemp("backend")) as started:
-        yield started
-
-
-@pytest.fixture
-def client(backend: Backend) -> Iterator[Client]:
-    with backend.ready_client() as connected:
-        yield connected
-
-
-@contextlib.contextmanager
-def raw_dealer(backend: Backend, *, curve: bool = True, rcvhwm: int = 1000) -> Iterator[zmq.Socket[bytes]]:
-    """A socket that may say anything."""
-    connection = Connection.read(backend.connection_file)
-    with zmq.Context() as context, context.socket(zmq.DEALER) as dealer:
-        dealer.linger = 0
-        dealer.sndtimeo = 5_000
-        dealer.rcvhwm = rcvhwm
-        if curve:
-            keys = load_key_pair(backend.folder / "state" / "keys" / "local.key")
-            dealer.curve_serverkey = connection.server_key.encode()
-            dealer.curve_publickey = keys.public.encode()
-            dealer.curve_secretkey = keys.secret.encode()
-        dealer.connect(connection.url)
-        yield dealer
-
-
-def answer(dealer: zmq.Socket[bytes]) -> Packet:
-    assert dealer.poll(5_000), "no answer"
-    return decode(dealer.recv_multipart())
-
-
-def follow(client: Client, job: str, after: int = 0) -> list[Packet]:
-    return list(client.events(job, after, timeout=15))
-
-
-def kinds(packets: list[Packet]) -> list[str]:
-    return [type(packet.message).__name__ for packet in packets]
-
-
-def wait_for(client: Client, job: str, kind: type) -> Packet:
-    return next(packet for packet in client.events(job, timeout=15) if isinstance(packet.message, kind))
 
 
 def test_a_prompt_becomes_a_mesh(client: Client) -> None:
@@ -342,57 +235,6 @@ def test_an_input_file_arrives_whole(client: Client) -> None:
     data = os.urandom(2_000_000)
     assert client.fetch(client.put(data)) == data
     assert client.put(data)  # it is there already
-
-
-def test_a_source_mesh_goes_with_its_job(client: Client) -> None:
-    source = encode_mesh(np.random.default_rng(0).random((9_000, 3)), [[0, 1, 2]])  # of several chunks
-    spec = JobSpec(task="edit_shape", prompt="rounder", inputs=("mesh",))
-    job = client.submit(spec, files=[source]).job
-    assert client.submit(spec, job, files=[source]).dup
-    done = follow(client, job)[-1].message
-    assert isinstance(done, Done)
-    assert client.fetch(done.mesh) == source
-
-
-def test_a_source_that_is_no_mesh_fails_its_job_with_a_sentence(client: Client) -> None:
-    spec = JobSpec(task="edit_shape", prompt="rounder", inputs=("mesh",))
-    failed = follow(client, client.submit(spec, files=[b"no mesh"]).job)[-1].message
-    assert isinstance(failed, Failed)
-    assert failed.error.code == "bad_mesh"
-
-
-def test_a_picture_sharpens_arrives_before_the_mesh_and_lasts(backend: Backend, client: Client) -> None:
-    packets = follow(client, client.submit(JobSpec(task="text_to_image_shape", prompt="a ball")).job)
-    sharpening = [p for p in packets if isinstance(p.message, Preview) and p.message.of == "image"]
-    assert decode_pixels(sharpening[-1].frames[0]).shape == (120, 120, 4)
-    with backend.client() as late:
-        kept = follow(late, packets[-1].message.job)
-    part, done = (next(p.message for p in kept if isinstance(p.message, kind)) for kind in (Partial, Done))
-    assert [picture.image for picture in done.pictures] == [part.image]
-    assert check_image(client.fetch(part.image)) == "png"
-    assert done.mesh
-    client.ack(done.job)
-
-
-def test_several_jobs_run_at_once_and_end_apart(client: Client) -> None:
-    slow = [client.submit(JobSpec(prompt="slow")).job for _ in range(2)]
-    for job in slow:
-        wait_for(client, job, Progress)
-    for prompt, kind in [("a ball", Done), ("refuse", Failed)]:
-        assert isinstance(follow(client, client.submit(JobSpec(prompt=prompt)).job)[-1].message, kind)
-    client.cancel(slow[0])
-    assert kinds(follow(client, slow[0]))[-1] == "Cancelled"
-    assert wait_for(client, slow[1], Progress)
-    client.cancel(slow[1])
-
-
-def test_a_step_that_fails_is_the_failure_of_the_job_that_runs_alone(client: Client) -> None:
-    slow, trips = (client.submit(JobSpec(prompt=prompt)).job for prompt in ("slow", "trip"))
-    wait_for(client, slow, Retrying)
-    client.cancel(slow)
-    failed = follow(client, trips)[-1].message
-    assert isinstance(failed, Failed)
-    assert failed.error.code == "gpu_oom"
 
 
 def test_a_client_that_does_not_read_costs_little_and_stops_nobody(backend: Backend, client: Client) -> None:

@@ -1,0 +1,95 @@
+"""Finished pictures as packed images of the file, and small ones of those still being drawn for the panel."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import bpy
+import numpy as np
+from bpy.utils import previews
+from numpy.typing import NDArray
+
+from ..protocol.images import decode_pixels, image_form
+from .core.jobs import Drawing, Job
+from .core.naming import object_name
+
+FILE = "omni123_file"  # custom property of an image: the sha256 of its file
+
+_thumbnails: Any = None  # one of bpy.utils.previews, by job
+_shown: dict[str, NDArray[np.uint8]] = {}  # job -> pixels its thumbnail was made of
+
+
+def start() -> None:
+    global _thumbnails
+    _thumbnails = previews.new()
+
+
+def stop() -> None:
+    global _thumbnails
+    _shown.clear()
+    if _thumbnails is not None:
+        previews.remove(_thumbnails)
+        _thumbnails = None
+
+
+def keep(job: Job, drawing: Drawing) -> str:
+    """Makes the image and its undo step, unless the file has it already; the image's name.
+
+    The data are checked by `check_image`.
+    """
+    for image in bpy.data.images:
+        if image.get(FILE) == drawing.picture.image:
+            return image.name
+    view = drawing.picture.view
+    name = object_name(job.spec.prompt) + (f", {view[:12]}" if view else "")
+    image = (
+        _from_pixels(name, drawing.data)
+        if image_form(drawing.data) == "raw"
+        else _from_file(name, drawing.data)
+    )
+    image[FILE] = drawing.picture.image
+    image.use_fake_user = True  # nothing uses it yet, and the file must keep it
+    if bpy.ops.ed.undo_push.poll():
+        bpy.ops.ed.undo_push(message=f"Omni123: {image.name}")
+    return image.name
+
+
+def _from_file(name: str, data: bytes) -> bpy.types.Image:
+    """Blender decodes it when it is looked at."""
+    image = bpy.data.images.new(name, 1, 1, alpha=True)
+    image.pack(data=data, data_len=len(data))
+    image.source = "FILE"
+    return image
+
+
+def _from_pixels(name: str, data: bytes) -> bpy.types.Image:
+    pixels = decode_pixels(data)
+    height, width = pixels.shape[:2]
+    image = bpy.data.images.new(name, width, height, alpha=True)
+    image.pixels.foreach_set(_upside_down(pixels))
+    image.pack()
+    return image
+
+
+def update_thumbnails(jobs: list[Job]) -> None:
+    """Follows the pictures that sharpen; forgets those that do not any more."""
+    drawn = {job.id: job.sharpening for job in jobs if job.sharpening is not None}
+    for job_id in _shown.keys() - drawn.keys():
+        del _shown[job_id], _thumbnails[job_id]
+    for job_id, pixels in drawn.items():
+        if _shown.get(job_id) is pixels:
+            continue
+        thumbnail = _thumbnails[job_id] if job_id in _shown else _thumbnails.new(job_id)
+        thumbnail.image_size = (pixels.shape[1], pixels.shape[0])
+        thumbnail.image_pixels_float.foreach_set(_upside_down(pixels))
+        _shown[job_id] = pixels
+
+
+def thumbnail(job: Job) -> int:
+    """The icon of a job's picture so far, for `template_icon`; 0: it has none."""
+    return _thumbnails[job.id].icon_id if job.id in _shown else 0
+
+
+def _upside_down(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Blender's pixels: flat, 0..1, last row first."""
+    return np.ascontiguousarray(pixels[::-1], np.float32).ravel() / np.float32(255.0)
