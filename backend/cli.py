@@ -1,6 +1,8 @@
 """`omni123`: the backend's command line.
 
 omni123 generate "a round wooden table" --out table.glb
+omni123 edit table.glb "longer legs" --out taller.glb
+omni123 views table.glb --out views
 omni123 serve --listen 127.0.0.1:0 --state-dir STATE
 omni123 doctor
 """
@@ -9,55 +11,165 @@ from __future__ import annotations
 
 import platform
 import time
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
 from backend.server.cli import BUNDLED, app
+from protocol.errors import ProtocolError
+from protocol.jobs import JobSpec, check_offered, checked_spec
+from protocol.tasks import VIEWS, InputKind
 
-MESH_FILES = (".glb", ".obj", ".ply", ".stl")
+if TYPE_CHECKING:
+    from backend.events import Request
+    from backend.files import Output
+    from backend.jobs import RunsJobs
+
 Weights = Annotated[Path | None, typer.Option(help="model folder; the bundled one by default")]
+Out = Annotated[
+    Path, typer.Option(help=".glb, .obj, .ply, .stl or .png file, or a folder; pictures lie beside a mesh")
+]
+Guidance = Annotated[float | None, typer.Option(help="how closely to follow the words")]
+SourceGuidance = Annotated[float | None, typer.Option(help="how closely to follow the source")]
+Cells = Annotated[int | None, typer.Option(help="surface grid cells along one axis")]
+Faces = Annotated[int | None, typer.Option(help="simplify to about this many faces")]
+Smoothing = Annotated[float | None, typer.Option(help="0 as extracted, to 1")]
+Views = Annotated[list[str] | None, typer.Option("--view", help=f"wanted: {', '.join(VIEWS)}; repeat")]
 
 
 @app.command()
 def generate(
-    prompt: str,
-    out: Annotated[Path, typer.Option(help=".glb, .obj, .ply or .stl file to write")] = Path("shape.glb"),
+    prompt: Annotated[str, typer.Argument(help="what to make; may be left out where there is a source")] = "",
+    task: Annotated[str, typer.Option(help="what to make from what, such as text_to_shape")] = JobSpec.task,
+    image: Annotated[list[Path] | None, typer.Option(help="source picture; repeat")] = None,
+    image_view: Annotated[list[str] | None, typer.Option(help="what each picture shows; repeat")] = None,
+    mesh: Annotated[Path | None, typer.Option(help="source mesh")] = None,
+    view: Views = None,
+    box: Annotated[tuple[float, float, float] | None, typer.Option(help="sides the shape fills")] = None,
+    faces: Faces = None,
+    smoothing: Smoothing = None,
+    watertight: bool = False,
+    out: Out = Path("shape.glb"),
     seed: int = 0,
-    guidance: float | None = None,
+    guidance: Guidance = None,
+    source_guidance: SourceGuidance = None,
     temperature: float | None = None,
     top_p: float | None = None,
-    cells: Annotated[int | None, typer.Option(help="surface grid cells along one axis")] = None,
+    cells: Cells = None,
     weights: Weights = None,
 ) -> None:
-    """Make a mesh from words, in this process."""
-    import trimesh
+    """Make a mesh or pictures, in this process."""
+    inputs: list[InputKind] = ["mesh"] if mesh else []
+    inputs += ["image" for _ in image or ()]
+    spec = JobSpec(
+        task=task,
+        prompt=prompt,
+        seed=seed,
+        guidance=guidance,
+        source_guidance=source_guidance,
+        temperature=temperature,
+        top_p=top_p,
+        cells=cells,
+        faces=faces,
+        smoothing=smoothing,
+        watertight=watertight,
+        box=box,
+        views=tuple(view or ()),
+        image_views=tuple(image_view or ()),
+        inputs=tuple(inputs),
+    )
+    _make(spec, mesh, image or [], out, weights)
 
-    from backend.events import Progress, Request, Result
+
+@app.command()
+def edit(
+    mesh: Path,
+    instruction: str,
+    out: Out = Path("edited.glb"),
+    seed: int = 0,
+    guidance: Guidance = None,
+    source_guidance: SourceGuidance = None,
+    cells: Cells = None,
+    weights: Weights = None,
+) -> None:
+    """Change a mesh by words; it stays where it is, at its size."""
+    spec = JobSpec(
+        task="edit_shape",
+        prompt=instruction,
+        seed=seed,
+        guidance=guidance,
+        source_guidance=source_guidance,
+        cells=cells,
+        inputs=("mesh",),
+    )
+    _make(spec, mesh, [], out, weights)
+
+
+@app.command()
+def views(
+    mesh: Path,
+    view: Views = None,
+    out: Out = Path("views"),
+    prompt: str = "",
+    seed: int = 0,
+    weights: Weights = None,
+) -> None:
+    """Draw a mesh from the views wanted, all six by default."""
+    wanted = tuple(view or VIEWS)
+    spec = JobSpec(task="shape_to_views", prompt=prompt, seed=seed, views=wanted, inputs=("mesh",))
+    _make(spec, mesh, [], out, weights)
+
+
+def _make(spec: JobSpec, mesh: Path | None, images: list[Path], out: Path, weights: Path | None) -> None:
+    """Refuses what cannot be before the model is loaded, and what the model cannot do before the work."""
     from backend.failures import RequestError, WeightsError
+    from backend.files import FileError, Output
     from backend.pipeline import Pipeline
 
-    if out.suffix.lower() not in MESH_FILES or not out.absolute().parent.is_dir():
-        kinds = ", ".join(MESH_FILES)
-        typer.echo(f"{out} cannot be written: name a {kinds} file in a folder that exists.", err=True)
-        raise typer.Exit(1)
-    request = Request(
-        prompt=prompt, seed=seed, guidance=guidance, temperature=temperature, top_p=top_p, cells=cells
-    )
     try:
+        spec = checked_spec(spec, len(spec.inputs))
+        request, output = _request(spec, mesh, images), Output(out)
         pipeline = Pipeline.load(weights or BUNDLED)
-        for event in pipeline.run(request, lambda: False):
-            if isinstance(event, Progress):
-                typer.echo(f"\r{event.stage}: {event.done}/{event.total}   ", nl=False, err=True)
-            elif isinstance(event, Result):
-                mesh = trimesh.Trimesh(event.mesh.vertices, event.mesh.faces, process=False)
-                mesh.export(out)
-                took = ", ".join(f"{stage} {seconds:.2f} s" for stage, seconds in event.seconds.items())
-                typer.echo(f"\r{out}: {len(mesh.faces)} faces ({took})", err=True)
-    except (RequestError, WeightsError) as error:
-        typer.echo(f"\r{error}", err=True)
-        raise typer.Exit(1) from error
+        check_offered(spec, pipeline.model_name, pipeline.capabilities())
+        _write(pipeline, request, output)
+    except (ProtocolError, RequestError, WeightsError, FileError) as error:
+        _fail(error)
+
+
+def _request(spec: JobSpec, mesh: Path | None, images: list[Path]) -> Request:
+    from backend.events import Request
+    from backend.files import read_mesh, read_picture
+
+    settings = asdict(spec)
+    del settings["inputs"]
+    return Request(
+        **settings,
+        mesh=read_mesh(mesh) if mesh else None,
+        images=tuple(read_picture(path) for path in images),
+    )
+
+
+def _write(pipeline: RunsJobs, request: Request, output: Output) -> None:
+    """Runs the request; a picture is written as soon as it is finished."""
+    from backend.events import Picture, Progress, Result
+    from backend.jobs import run_alone
+
+    written: set[int] = set()
+    for event in run_alone(pipeline, request):
+        match event:
+            case Progress(stage=stage, done=done, total=total):
+                typer.echo(f"\r{stage}: {done}/{total}   ", nl=False, err=True)
+            case Picture(segment=segment):
+                written.add(segment)
+                typer.echo(f"\r{output.write_picture(event)}", err=True)
+            case Result(mesh=mesh, pictures=pictures, seconds=seconds):
+                for picture in pictures:
+                    if picture.segment not in written:
+                        typer.echo(f"\r{output.write_picture(picture)}", err=True)
+                what = f"{output.write_mesh(mesh)}: {len(mesh.faces)} faces" if mesh else "done"
+                typer.echo(f"\r{what} ({_took(seconds)})", err=True)
 
 
 @app.command()
@@ -66,7 +178,6 @@ def doctor(weights: Weights = None) -> None:
     import torch
     import zmq
 
-    from backend.events import Request, Result
     from backend.failures import RequestError, WeightsError
     from backend.pipeline import Pipeline
 
@@ -82,13 +193,29 @@ def doctor(weights: Weights = None) -> None:
         typer.echo(
             f"weights {folder}: {pipeline.model_name}, loaded in {time.perf_counter() - started:.1f} s"
         )
-        *_, last = pipeline.run(Request(prompt="a round table"), lambda: False)
+        typer.echo(f"tasks: {', '.join(pipeline.capabilities()['tasks'])}")
+        typer.echo(_test_generation(pipeline))
     except (RequestError, WeightsError) as error:
-        typer.echo(f"{error}", err=True)
-        raise typer.Exit(1) from error
+        _fail(error)
+
+
+def _test_generation(pipeline: RunsJobs) -> str:
+    from backend.events import Request, Result
+    from backend.jobs import run_alone
+
+    *_, last = run_alone(pipeline, Request(prompt="a round table"))
     assert isinstance(last, Result)
-    took = ", ".join(f"{stage} {seconds:.2f} s" for stage, seconds in last.seconds.items())
-    typer.echo(f"a round table: {len(last.mesh.faces)} faces ({took})")
+    assert last.mesh is not None
+    return f"a round table: {len(last.mesh.faces)} faces ({_took(last.seconds)})"
+
+
+def _took(seconds: dict[str, float]) -> str:
+    return ", ".join(f"{stage} {value:.2f} s" for stage, value in seconds.items())
+
+
+def _fail(error: Exception) -> NoReturn:
+    typer.echo(f"\r{error}", err=True)
+    raise typer.Exit(1) from error
 
 
 def main() -> None:

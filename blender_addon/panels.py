@@ -48,10 +48,10 @@ class OMNI123_PT_main(_Sidebar, bpy.types.Panel):
         settings, layout = context.scene.omni123, self.layout
         _draw_state(layout, session, now)
         layout.prop(settings, "prompt", text="", placeholder="a round wooden table")
-        _draw_make(layout, settings, session)
         row = layout.row()
         row.scale_y = 1.5
         row.operator("omni123.generate", icon="MESH_MONKEY")
+        _draw_make(layout, settings, session)  # below: the button must not move when a model is heard of
         if prompt_missing(context):
             hint = layout.row()
             hint.enabled = False

@@ -126,9 +126,10 @@ def steps() -> Iterator[float]:
     yield from undone_and_redone(list(client.jobs.values())[-1].object_name)
     yield from cancelled(client)
     yield from killed_backend(client)
+    yield from pictured(client)
     bpy.ops.preferences.addon_show(module=MODULE)
     yield 1.5
-    screenshot("9-preferences")
+    screenshot("11-preferences")
     durations = sorted(module("pump").durations)
     p99 = durations[int(0.99 * (len(durations) - 1))]
     print(f"{len(durations)} ticks: p99 {1e3 * p99:.1f} ms, longest {1e3 * durations[-1]:.1f} ms", flush=True)
@@ -203,6 +204,30 @@ def killed_backend(client: Any) -> Iterator[float]:
     screenshot("8-backend-killed")
     yield from wait(lambda: job.has_ended, 120)
     assert job.state == "placed", job
+
+
+def pictured(client: Any) -> Iterator[float]:
+    """A picture sharpens in the panel and stays in the file; the shape fills a box. Where the model can."""
+    capabilities = module("runtime").session().capabilities() or {}
+    if "text_to_image_shape" not in capabilities.get("tasks", ()) or not capabilities.get("box"):
+        return
+    settings = bpy.context.scene.omni123
+    settings.make, settings.use_box, settings.box = "text_to_image_shape", True, (2.0, 1.0, 0.5)
+    yield from press_generate(client)
+    job = list(client.jobs.values())[-1]
+    yield from wait(lambda: module("pictures").thumbnail(job) > 0 and job.fraction > 0.35, 90)
+    yield 0.5
+    screenshot("9-picture")
+    yield from wait(lambda: job.has_ended, 90)
+    assert job.state == "placed", job
+    sides = tuple(bpy.data.objects[job.object_name].dimensions)
+    assert all(abs(side - wanted) < 0.05 for side, wanted in zip(sides, settings.box, strict=True)), sides
+    image = next(image for image in bpy.data.images if image.packed_file is not None)
+    assert image.size[0] > 1, "the picture could not be decoded"
+    with over_view():
+        bpy.ops.view3d.view_selected()
+    yield 1.0
+    screenshot("10-box")
 
 
 bpy.context.preferences.view.show_splash = False  # before the first window is drawn

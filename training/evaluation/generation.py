@@ -50,7 +50,7 @@ def generate(pipeline: RunsRequests, prompt: str, seed: int, *, cells: int | Non
                 seconds.setdefault("until first coarse mesh", now)
             elif isinstance(event, Result):
                 seconds |= event.seconds
-                mesh = _normalised(event.mesh)
+                mesh = None if event.mesh is None else _normalised(event.mesh)
     except RequestError as error:
         failure = error.message
     seconds["total"] = time.perf_counter() - began
