@@ -9,7 +9,7 @@ import bpy
 import numpy as np
 from mathutils import Vector
 
-from . import pump, runtime
+from . import pump, results, runtime
 from .core.jobs import Job
 from .core.offers import fills_boxes, makes_shape
 from .core.placement import Target
@@ -34,11 +34,16 @@ def _refuse(operator: bpy.types.Operator, problem: Problem) -> Result:
     return {"CANCELLED"}
 
 
+def _goes_on(job: Job) -> bool:
+    """Something of it is on its way, or is here and can come into the file now."""
+    return job.is_open or ((job.state == "arrived" or bool(job.drawings)) and not results.must_wait(job))
+
+
 def _wait(operator: bpy.types.Operator, job: Job, seconds: float) -> Result:
     """For scripts, where no timer runs: pumps until the job has ended."""
     session = runtime.session()
     deadline = time.monotonic() + seconds
-    while job.is_open and time.monotonic() < deadline:
+    while _goes_on(job) and time.monotonic() < deadline:
         pump.tick()
         time.sleep(PAUSE)
     if job.is_open:

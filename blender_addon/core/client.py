@@ -7,6 +7,7 @@ from __future__ import annotations
 import logging
 import sqlite3
 from collections.abc import Callable
+from dataclasses import replace
 
 from ...protocol import messages as wire
 from ...protocol.arrays import decode_mesh, decode_tokens
@@ -25,6 +26,7 @@ log = logging.getLogger("omni123.client")
 
 RESEND = 3.0  # seconds without an answer until a submit or sub goes again
 WINDOW = 32  # unanswered submits at most
+LARGEST_PREVIEW = 1 << 16  # pixels of a picture in the panel
 MAX_SUBMITS = 4  # a job that the backend has lost so often is given up
 
 
@@ -236,7 +238,9 @@ class Client:
             if what == "preview":
                 job.preview = decode_mesh(data, self.connection.limits)
             else:
-                job.sharpening = decode_pixels(data, self.connection.limits)
+                job.sharpening = decode_pixels(
+                    data, replace(self.connection.limits, image_pixels=LARGEST_PREVIEW)
+                )
         except ProtocolError as error:
             log.warning("a preview was dropped: %s", error)
 

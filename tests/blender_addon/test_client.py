@@ -270,9 +270,12 @@ def test_a_bad_picture_costs_a_warning_beside_a_mesh_and_the_job_without_one(set
     assert (alone.state, alone.problem.code) == ("failed", "bad_image")
 
 
-def test_a_bad_preview_of_a_picture_is_dropped(setting: Setting) -> None:
+@pytest.mark.parametrize("data", [b"rubbish", encode_pixels(np.zeros((300, 300, 4), np.uint8))])
+def test_a_bad_or_huge_preview_of_a_picture_is_dropped(setting: Setting, data: bytes) -> None:
     job = setting.accepted()
-    setting.backend.event(wire.Preview, job, (b"rubbish",), of="image")
+    setting.backend.event(wire.Preview, job, image=digest(data), of="image")
+    setting.step()
+    setting.backend.serve_files(data)
     setting.step()
     assert job.sharpening is None
     assert job.is_open

@@ -400,6 +400,12 @@ def test_a_picture_comes_before_its_shape_and_stays_in_the_file(settings: Any, t
     assert len(bpy.data.images) == 1
 
 
+def test_a_script_gets_the_picture_and_the_shape(settings: Any) -> None:
+    settings.make, settings.prompt = "text_to_image_shape", "a ball"
+    assert bpy.ops.omni123.generate() == {"FINISHED"}
+    assert (bpy.data.images.keys(), bpy.data.objects.keys()) == (["Ball"], ["Ball"])
+
+
 def test_pictures_alone_are_a_result(settings: Any) -> None:
     settings.make = "text_to_image"
     job = submit_and_wait(settings, "a ball")
