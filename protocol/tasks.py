@@ -37,7 +37,7 @@ TASKS: dict[str, Task] = {
     "views_to_shape": Task(images=MANY, image_views=MANY),
     "shape_to_views": Task(shape=True, views=MANY),
     # its image_views are drawn before the shape, its views after it
-    "text_to_views_shape_views": Task(words=True, image_views=(1, len(VIEWS) - 1), views=(0, len(VIEWS) - 1)),
+    "text_to_views_shape_views": Task(words=True, image_views=(1, len(VIEWS) - 1), views=(1, len(VIEWS) - 1)),
     "edit_shape": Task(words=True, shape=True),
 }
 
@@ -68,14 +68,13 @@ def check_views(name: str, images: int, image_views: tuple[str, ...], views: tup
         unknown = [view for view in named if view not in VIEWS]
         if unknown:
             raise ProtocolError("bad_option", f"There is no view {unknown[0]!r:.30}.", field=field)
-        if len(set(named)) < len(named):
-            raise ProtocolError("bad_option", "A view is named twice.", field=field)
+    both = (*image_views, *views)
+    if len(set(both)) < len(both):
+        raise ProtocolError("bad_option", "A view is named twice.", field="views")
     _check_count(name, "views of images", len(image_views), task.image_views, field="image_views")
     _check_count(name, "views", len(views), task.views, field="views")
     if images and image_views and len(image_views) != images:
         raise ProtocolError("bad_option", "Each image needs its own view.", field="image_views")
-    if not images and set(image_views) & set(views):
-        raise ProtocolError("bad_option", "A view is named twice.", field="views")
 
 
 def _check_count(name: str, what: str, count: int, allowed: tuple[int, int], *, field: str) -> None:
