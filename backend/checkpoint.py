@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
@@ -18,13 +18,24 @@ import torch
 from torch import Tensor, nn
 
 from backend.failures import WeightsError
-from backend.shards import FORMAT, INDEX, SHARD_BYTES, read_json, read_shards, some, write_json, write_shards
+from backend.module_state import distinct, fill, int8_state
+from backend.shards import (
+    FORMAT,
+    INDEX,
+    SHARD_BYTES,
+    StoredTensor,
+    read_json,
+    read_shards,
+    some,
+    write_json,
+    write_shards,
+)
 
 CONFIG = "config.json"
 
 # Module name -> kind -> (configuration dataclass, module class made from it).
 Registries = Mapping[str, Mapping[str, tuple[type[Any], type[nn.Module]]]]
-StoredType = Literal["float32", "float16"]
+StoredType = Literal["float32", "float16", "bfloat16"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +43,7 @@ class ModelInfo:
     """What a model is, apart from its modules."""
 
     preset: str  # such as mini
-    text_encoder: str  # name of the text encoder the transformer was trained with
+    text_encoder: str  # spec of the text encoder the transformer was trained with; folders lie in the model's
     licence: str  # of the weights, SPDX where possible
     provenance: str  # what made them: code version, data, recipe
     sampling: dict[str, Any] = field(default_factory=dict)  # defaults of SamplingSettings
@@ -43,7 +54,7 @@ class Model:
     """A loaded model folder."""
 
     info: ModelInfo
-    modules: dict[str, nn.Module]  # in evaluation mode, fp32
+    modules: dict[str, nn.Module]  # in evaluation mode
 
 
 def save(
@@ -55,37 +66,66 @@ def save(
     dtype: StoredType = "float32",
     shard_bytes: int = SHARD_BYTES,
 ) -> None:
-    """Writes the folder whole or not at all. Each module has a `config`; `registries` give its kind.
+    """Writes modules in memory as a model folder. Each has a `config`; `registries` give its kind.
+
+    Raises ValueError like `write`, for a module of no registered kind, or for weights that are not finite in
+    `dtype`. Linear layers held in int8 stay so.
+    """
+    described = {name: describe(name, module, registries) for name, module in modules.items()}
+    tensors = {
+        f"{prefix}.{name}": (tensor, dtype if name not in int8_state(module) else "float32")
+        for prefix, module in modules.items()
+        for name, tensor in distinct(module)
+    }
+    stored = {
+        name: StoredTensor(
+            getattr(torch, kind) if tensor.is_floating_point() else tensor.dtype, tuple(tensor.shape)
+        )
+        for name, (tensor, kind) in tensors.items()
+    }
+    write(folder, info, described, stored, lambda name: finite(name, *tensors[name]), shard_bytes=shard_bytes)
+
+
+def write(
+    folder: Path,
+    info: ModelInfo,
+    described: Mapping[str, dict[str, Any]],
+    stored: Mapping[str, StoredTensor],
+    read: Callable[[str], Tensor],
+    *,
+    shard_bytes: int = SHARD_BYTES,
+    furnish: Callable[[Path], None] | None = None,
+) -> None:
+    """Writes the folder whole or not at all, asking `read` for one tensor after another.
 
     A folder already there is replaced if it holds a model; other files in it, such as a model card, stay.
-    Raises ValueError for a folder that is no model's, a module of no registered kind, or weights that are not
-    finite in `dtype`.
+    `furnish` puts further files into the folder. Raises ValueError for a folder that is no model's.
     """
     if folder.exists() and not (folder / CONFIG).is_file() and any(folder.iterdir()):
         raise ValueError(f"{folder} holds something other than a model; choose another folder")
-    described = {name: _describe(name, module, registries) for name, module in modules.items()}
-    config = {"format": FORMAT, **asdict(info), "modules": described}
-    tensors = {
-        f"{prefix}.{name}": _stored(f"{prefix}.{name}", tensor, dtype)
-        for prefix, module in modules.items()
-        for name, tensor in _distinct(module)
-    }
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as scratch:
         fresh = Path(scratch) / "model"
         fresh.mkdir()
-        write_shards(fresh, tensors, shard_bytes)
-        write_json(fresh / CONFIG, config)
-        replaced = Path(scratch) / "replaced"
         if folder.exists():
             _keep_others(folder, fresh)
-            folder.rename(replaced)
-        try:
-            fresh.rename(folder)
-        except OSError:
-            if replaced.exists():
-                replaced.rename(folder)
-            raise
+        if furnish is not None:
+            furnish(fresh)
+        write_shards(fresh, stored, read, shard_bytes)
+        write_json(fresh / CONFIG, {"format": FORMAT, **asdict(info), "modules": described})
+        _swap(fresh, folder, Path(scratch) / "replaced")
+
+
+def _swap(fresh: Path, folder: Path, replaced: Path) -> None:
+    """`fresh` becomes `folder`; what was there goes to `replaced`, and comes back if that fails."""
+    if folder.exists():
+        folder.rename(replaced)
+    try:
+        fresh.rename(folder)
+    except OSError:
+        if replaced.exists():
+            replaced.rename(folder)
+        raise
 
 
 def load(
@@ -94,9 +134,12 @@ def load(
     *,
     device: str | torch.device = "cpu",
     only: Collection[str] | None = None,
+    dtypes: Mapping[str, torch.dtype] | None = None,
 ) -> Model:
     """The model of a folder, or of it the modules named in `only`, after every check.
 
+    Weights keep their stored type, float16 becoming float32, unless `dtypes` gives one for their module.
+    On the CPU those that keep it are maps of the files, the others one copy; nothing is in memory twice.
     Raises WeightsError, whose sentence says what is wrong and what to do.
     """
     info, described = read_config(folder)
@@ -112,7 +155,7 @@ def load(
     for name, (kind, raw) in wanted.items():
         module = _build(name, kind, raw, registries)
         own = {key.removeprefix(f"{name}."): t for key, t in tensors.items() if key.startswith(f"{name}.")}
-        fill(module, own)
+        fill(module, own, dtype=(dtypes or {}).get(name), device=device)
         modules[name] = module.to(device).eval()
     return Model(info=info, modules=modules)
 
@@ -148,42 +191,6 @@ def config_from_dict(kind: type[Any], raw: Mapping[str, Any]) -> Any:
     return msgspec.convert(dict(raw), kind)
 
 
-def fill(module: nn.Module, tensors: Mapping[str, Tensor], *, dead: Collection[str] = ()) -> None:
-    """Makes `tensors` the parameters and buffers of `module`, in place and without copies, as fp32.
-
-    A tied parameter may be given under any or all of its names. Names in `dead` are passed over when present.
-    Raises WeightsError naming unknown, missing, misshapen or differing keys.
-    """
-    expected = module.state_dict(keep_vars=True)
-    given = {name: _loaded(tensor) for name, tensor in tensors.items() if name not in dead}
-    for names in _aliases(expected):
-        found = [name for name in names if name in given]
-        if any(not torch.equal(given[found[0]], given[name]) for name in found[1:]):
-            raise WeightsError(f"The weights give one tensor two values: {some(found)}.")
-        for name in names if found else []:
-            given[name] = given[found[0]]
-    problems = {
-        "lack": sorted(expected.keys() - given.keys()),
-        "have unknown": sorted(given.keys() - expected.keys()),
-        "have another shape for": sorted(
-            name for name in expected.keys() & given.keys() if expected[name].shape != given[name].shape
-        ),
-    }
-    if any(problems.values()):
-        told = "; they ".join(f"{verb} {some(names)}" for verb, names in problems.items() if names)
-        raise WeightsError(
-            f"The weights do not fit their configuration: they {told}. Check that both belong together."
-        )
-    module.load_state_dict(given, assign=True)
-    for owner in module.modules():
-        for name, buffer in owner.named_buffers(recurse=False):
-            if buffer.is_meta:
-                assert buffer.numel() == 0, (
-                    f"{name} is built at construction, which a model on meta cannot do"
-                )
-                setattr(owner, name, torch.empty_like(buffer, device="cpu"))
-
-
 def _build(name: str, kind: str, raw: Mapping[str, Any], registries: Registries) -> nn.Module:
     kinds = registries.get(name, {})
     if kind not in kinds:
@@ -199,7 +206,8 @@ def _build(name: str, kind: str, raw: Mapping[str, Any], registries: Registries)
         return module_type(config)
 
 
-def _describe(name: str, module: nn.Module, registries: Registries) -> dict[str, Any]:
+def describe(name: str, module: nn.Module, registries: Registries) -> dict[str, Any]:
+    """Kind and configuration of a module, as config.json has them."""
     for kind, (_, module_type) in registries.get(name, {}).items():
         if type(module) is module_type:
             config: Any = module.config
@@ -207,32 +215,14 @@ def _describe(name: str, module: nn.Module, registries: Registries) -> dict[str,
     raise ValueError(f"no registered kind of {name} is a {type(module).__name__}")
 
 
-def _aliases(state: Mapping[str, Tensor]) -> Iterator[list[str]]:
-    """Groups of names of one tensor."""
-    groups: dict[int, list[str]] = {}
-    for name, tensor in state.items():
-        groups.setdefault(id(tensor), []).append(name)
-    yield from groups.values()
-
-
-def _distinct(module: nn.Module) -> Iterator[tuple[str, Tensor]]:
-    """State without the further names of tied tensors."""
-    state = module.state_dict(keep_vars=True)
-    for names in _aliases(state):
-        yield names[0], state[names[0]]
-
-
-def _stored(name: str, tensor: Tensor, dtype: StoredType) -> Tensor:
-    tensor = tensor.detach().cpu().contiguous()
+def finite(name: str, tensor: Tensor, dtype: StoredType) -> Tensor:
+    """A tensor as it is stored in `dtype`. Raises ValueError for values that type cannot hold."""
+    tensor = tensor.detach().cpu()
     if tensor.is_floating_point():
         tensor = tensor.to(getattr(torch, dtype))
         if not torch.isfinite(tensor).all():
             raise ValueError(f"{name} is not finite in {dtype}")
     return tensor
-
-
-def _loaded(tensor: Tensor) -> Tensor:
-    return tensor.float() if tensor.is_floating_point() else tensor
 
 
 def _keep_others(folder: Path, fresh: Path) -> None:

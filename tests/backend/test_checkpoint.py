@@ -1,5 +1,6 @@
 import json
 import pickle
+import weakref
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,9 +10,11 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from backend.checkpoint import CONFIG, ModelInfo, fill, load, save
+from backend.checkpoint import CONFIG, ModelInfo, load, save, write
 from backend.failures import WeightsError
-from backend.shards import INDEX, read_tensors
+from backend.model.quantized import QuantizedLinear, quantize_linears
+from backend.module_state import fill
+from backend.shards import INDEX, TYPES, StoredTensor, read_shards, read_tensors, stored_tensors, write_shards
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -211,3 +214,74 @@ def test_dead_keys_pass_by_name_only() -> None:
 def test_a_stray_file_beside_the_shards_is_not_read(folder: Path) -> None:
     save_file({"x": torch.zeros(1)}, folder / "other.safetensors")
     load(folder, REGISTRIES)
+
+
+@pytest.mark.parametrize("stored", ["float32", "bfloat16"])
+def test_stored_types_are_kept_and_mapped(tmp_path: Path, stored: Any) -> None:
+    save(tmp_path / "m", INFO, modules(), REGISTRIES, dtype=stored)
+    weight = load(tmp_path / "m", REGISTRIES).modules["transformer"].first.weight
+    assert weight.dtype == getattr(torch, stored)
+    path = shards(tmp_path / "m")[0]
+    # Views of one map of the file, which a change does not reach.
+    assert weight.untyped_storage().nbytes() >= weight.nbytes
+    before = path.read_bytes()
+    weight.data.zero_()
+    assert path.read_bytes() == before
+
+
+def test_a_wanted_type_is_loaded_straight(folder: Path) -> None:
+    model = load(folder, REGISTRIES, dtypes={"transformer": torch.bfloat16})
+    assert model.modules["transformer"].first.weight.dtype == torch.bfloat16
+    assert model.modules["transformer"].steps == 7
+    assert model.modules["shape_tokenizer"].first.weight.dtype == torch.float32
+
+
+def test_int8_linears_come_back_as_they_were(tmp_path: Path) -> None:
+    made = modules()
+    quantize_linears(made["transformer"], ["second"])
+    save(tmp_path / "m", INFO, made, REGISTRIES, dtype="bfloat16", shard_bytes=100)
+    back = load(tmp_path / "m", REGISTRIES).modules["transformer"]
+    assert isinstance(back.second, QuantizedLinear)
+    for name, tensor in made["transformer"].second.state_dict().items():
+        assert torch.equal(back.second.state_dict()[name], tensor), name
+    assert back.first.weight.dtype == torch.bfloat16
+    as_float = load(tmp_path / "m", REGISTRIES, dtypes={"transformer": torch.float32}).modules["transformer"]
+    assert (as_float.second.weight.dtype, as_float.second.scale.dtype) == (torch.int8, torch.float32)
+
+
+def test_shards_are_written_tensor_by_tensor(tmp_path: Path) -> None:
+    stored = {f"t{index}": StoredTensor(torch.float32, (1000,)) for index in range(20)}
+    alive: weakref.WeakSet[torch.Tensor] = weakref.WeakSet()
+    most = 0
+
+    def read(name: str) -> torch.Tensor:
+        nonlocal most
+        tensor = torch.full((1000,), float(name[1:]))
+        alive.add(tensor)
+        most = max(most, len(alive))
+        return tensor
+
+    write_shards(tmp_path, stored, read, shard_bytes=30_000)
+    assert most <= 2  # the one written and the one asked for
+    assert len(shards(tmp_path)) == 3
+    assert {name: int(t[5]) for name, t in read_shards(tmp_path, ("",)).items()} == {
+        f"t{index}": index for index in range(20)
+    }
+
+
+def test_shards_are_safetensors_of_every_type(tmp_path: Path) -> None:
+    tensors = {
+        code: torch.arange(count).to(dtype) for count, (code, dtype) in enumerate(TYPES.items(), start=1)
+    }
+    stored = {code: StoredTensor(tensor.dtype, tuple(tensor.shape)) for code, tensor in tensors.items()}
+    write_shards(tmp_path, stored, tensors.__getitem__)
+    back = load_file(shards(tmp_path)[0])
+    assert all(torch.equal(back[code], tensor) for code, tensor in tensors.items())
+    assert stored_tensors(tmp_path) == stored
+
+
+def test_a_tensor_of_another_shape_than_promised_leaves_no_folder(tmp_path: Path) -> None:
+    stored = {"transformer.a": StoredTensor(torch.float32, (3,))}
+    with pytest.raises(ValueError, match=r"transformer\.a is torch\.float32 \(2,\)"):
+        write(tmp_path / "m", INFO, {}, stored, lambda name: torch.zeros(2))
+    assert list(tmp_path.iterdir()) == []

@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from backend.checkpoint import fill
 from backend.geometry.canonical import BOUNDS
+from backend.module_state import fill
 from backend.shape_tokenizer.perceiver import (
     PerceiverShapeTokenizer,
     PerceiverShapeTokenizerConfig,
