@@ -15,8 +15,10 @@ from backend.model.decode import DecodeLayer, PackedLinear
 from backend.model.kv_cache import LayerCache
 from backend.model.layers import layer_norm
 from backend.model.rope import rotary_table
+from backend.model.text import TextEmbeddings
 from backend.model.transformer import DualStreamTransformer
 from backend.sampling import SamplingSettings, choose, guided
+from backend.sequence import Segment
 
 KeysValues = list[tuple[Tensor, Tensor]]  # of each dual layer, each (N, c, H)
 
@@ -44,33 +46,19 @@ class Engine:
         self.single = [DecodeLayer(layer) for layer in model.transformer.single()]
         self.head = PackedLinear(model.lm_head)
         with torch.inference_mode():
-            self.table = model.shape_table().clone()
+            self.table = model.embedding_table().clone()
             # A constant of the model: every prompt shares it.
             self.unconditional = self._null(null_text)
 
     def _null(self, null_text: Tensor | None) -> KeysValues:
         if null_text is not None:
             return self._condition(null_text.to(self.device), None, None)
-        size = (1, self.config.text_tokens)
-        empty = torch.zeros(*size, self.config.text_width, device=self.device)
-        tokens, _ = self.model.condition(empty, drop=torch.ones(1, dtype=torch.bool, device=self.device))
-        return self._keys_values(tokens)
+        return self.model.prompt_keys_values(None, drop=True)
 
     def _condition(self, text: Tensor, mask: Tensor | None, bbox: Tensor | None) -> KeysValues:
-        """Conditioning keys and values of one prompt (T, text width); padding is left out, not masked."""
-        real = text if mask is None else text[mask]
-        tokens, _ = self.model.condition(real[None], bbox=None if bbox is None else bbox[None])
-        return self._keys_values(tokens)
-
-    def _keys_values(self, tokens: Tensor) -> KeysValues:
-        c, out = tokens, []
-        mask = self.model.conditioning_mask(
-            torch.ones(tokens.shape[:2], dtype=torch.bool, device=self.device)
-        )
-        for block in self.model.transformer.dual():
-            keys, values, c = block.condition(c, mask)
-            out.append((keys[0], values[0]))
-        return out
+        """Conditioning keys and values of one prompt (T, text width)."""
+        known = torch.ones(len(text), dtype=torch.bool) if mask is None else mask
+        return self.model.prompt_keys_values(TextEmbeddings((text[None],), (known[None],)), bbox)
 
     def shape_tokens(
         self,
@@ -89,7 +77,7 @@ class Engine:
         generator = torch.Generator(device=self.device).manual_seed(settings.seed)
         total = self.config.n_shape_tokens
         ids = torch.zeros(total, dtype=torch.long, device=self.device)
-        last = torch.tensor(self.config.bos, device=self.device)
+        last = torch.tensor(self.model.vocabulary.start(Segment("shape")), device=self.device)
         with torch.inference_mode():
             rows = [self._condition(text.to(self.device), text_mask, bbox)]
             if settings.guidance > 0:

@@ -69,7 +69,7 @@ class Pipeline:
             raise WeightsError(f"Prompts cannot be read: {error}.") from error
         try:
             if transformer.config.embed_codes == "projected":
-                transformer.set_shape_codebook(tokenizer.codebook())
+                transformer.set_codebooks(tokenizer.codebook(), None)
             return cls(model.info, transformer, tokenizer, text, torch.device(device))
         except (ValueError, TypeError) as error:
             raise WeightsError(

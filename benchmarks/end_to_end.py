@@ -17,9 +17,9 @@ from torch import Tensor
 
 from backend.events import Request, Result
 from backend.geometry.surface import dense_volume, sparse_volume
+from backend.model.text import TextEmbeddings
 from backend.pipeline import CELLS, CHUNK, Pipeline
 from backend.sampling import SamplingSettings
-from backend.sequence import target_inputs
 from backend.server.cli import BUNDLED
 
 PROMPTS = ("a round wooden table", "a red car", "a tall bookshelf with five shelves")
@@ -47,11 +47,11 @@ def uncached_ms(pipeline: Pipeline, text: Tensor, mask: Tensor, *, at: int) -> f
     """Milliseconds of one token that feeds the whole sequence of `at` ids again, under guidance."""
     model = pipeline.transformer
     ids = torch.zeros(2, at, dtype=torch.long)
-    pair = (text.expand(2, -1, -1), mask.expand(2, -1), torch.tensor([False, True]))
+    pair = TextEmbeddings((text.expand(2, -1, -1),), (mask.expand(2, -1),))
     times = []
     for _ in range(5):
         started = time.perf_counter()
-        model(target_inputs(ids, model.config.bos), pair[0], pair[1], drop=pair[2])
+        model(ids, pair, drop=torch.tensor([False, True]))
         times.append(1000 * (time.perf_counter() - started))
     return statistics.median(times)
 

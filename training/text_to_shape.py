@@ -17,12 +17,13 @@ from torch import Tensor, nn
 from backend.model.config import TransformerConfig
 from backend.model.text import TextEncoder, text_encoder
 from backend.model.transformer import DualStreamTransformer
-from backend.sequence import target_inputs
+from backend.sequence import Layout, Segment, batch, build
 from training.data.shape_tokens import ShapeTokens, load_tokens
 from training.loop import LoopSettings
 from training.shape_tokenizer import trained_tokenizer
 
 TEXT_ENCODER = "all-MiniLM-L6-v2"
+LAYOUT = Layout(targets=(Segment("shape"),))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +54,7 @@ class TextToShapeTask:
             self.sets.append((corpus, recipe.corpus_share))
         torch.manual_seed(recipe.loop.seed)
         transformer = DualStreamTransformer(recipe.config)
-        transformer.set_shape_codebook(codebook)
+        transformer.set_codebooks(codebook, None)
         self.model: nn.Module = transformer
 
     def before_step(self, step: int) -> None:
@@ -78,9 +79,12 @@ class TextToShapeTask:
         """Cross-entropy of each code, (B, n_tokens)."""
         with torch.no_grad():
             text = self.text.encode(prompts)
-        logits = model(target_inputs(ids, self.recipe.config.bos), text.parts[0], text.masks[0], drop=drop)
-        codes = logits[..., : self.recipe.config.n_shape_codes].float()
-        return F.cross_entropy(codes.flatten(0, 1), ids.flatten(), reduction="none").view(ids.shape)
+        vocabulary = self.recipe.config.vocabulary
+        rows = batch([build(LAYOUT, [codes], vocabulary) for codes in ids])
+        due = rows.due(vocabulary)
+        logits = model(rows.inputs, text, drop=drop, visible=rows.visible, due=due)["shape"]
+        codes = logits[:, : vocabulary.n_shape_codes].float()
+        return F.cross_entropy(codes, rows.labels[due["shape"]], reduction="none").view(ids.shape)
 
     def evaluate(self, model: nn.Module) -> dict[str, float]:
         """Mean loss on held-out shapes with their fullest caption, and with no text at all."""

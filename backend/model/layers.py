@@ -15,6 +15,9 @@ from backend.model.config import TransformerConfig
 from backend.model.rope import rotate
 
 Rotary = tuple[Tensor, Tensor]  # cosines and signed sines, each (L, H)
+KeysValues = tuple[
+    Tensor, Tensor
+]  # of one layer, keys rotated where they have a position, each (..., N, S, H)
 QK_EPS = 1e-5  # of the query and key norms in every published checkpoint, whatever the config's eps
 
 
@@ -131,27 +134,29 @@ class DualBlock(nn.Module):
         self.post_1 = PostAttention(config)
         self.post_2 = None if last else PostAttention(config)
 
-    def condition(self, c: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """c (B, C, D), mask broadcastable to (B, N, C, C) -> keys, values (B, N, C, H) and the next c.
+    def condition(self, c: Tensor, mask: Tensor) -> tuple[Tensor, KeysValues]:
+        """c (B, C, D), mask broadcastable to (B, N, C, C) -> the next c, and keys and values (B, N, C, H).
 
         The last layer hands c back as it came: nothing reads it.
         """
         normed = layer_norm(c, self.eps)
         if self.post_2 is None:
-            keys, values = self.attn.pre_c(normed)
-            return keys, values, c
+            return c, self.attn.pre_c(normed)
         q, keys, values = self.attn.pre_c(normed)
         attended = F.scaled_dot_product_attention(q, keys, values, attn_mask=mask)
-        return keys, values, self.post_2(c, attended)
+        return self.post_2(c, attended), (keys, values)
 
-    def generate(self, x: Tensor, rotary: Rotary, keys: Tensor, values: Tensor, mask: Tensor) -> Tensor:
-        """x (B, L, D) over the conditioning's keys and values and its own; mask to (B, N, L, C + L)."""
+    def generate(
+        self, x: Tensor, rotary: Rotary, conditioning: KeysValues, mask: Tensor | None
+    ) -> tuple[Tensor, KeysValues]:
+        """x (B, L, D) over the conditioning and itself -> next x, and its own keys and values.
+
+        mask is broadcastable to (B, N, L, C + L); None: everyone sees everyone.
+        """
         q, k, v = self.attn.pre_x(layer_norm(x, self.eps), rotary)
-        attended = F.scaled_dot_product_attention(
-            q, torch.cat((keys, k), dim=2), torch.cat((values, v), dim=2), attn_mask=mask
-        )
-        out: Tensor = self.post_1(x, attended)
-        return out
+        keys, values = (torch.cat(pair, dim=2) for pair in zip(conditioning, (k, v), strict=True))
+        attended = F.scaled_dot_product_attention(q, keys, values, attn_mask=mask)
+        return self.post_1(x, attended), (k, v)
 
 
 class SelfAttention(Projection):
@@ -171,10 +176,14 @@ class SingleBlock(nn.Module):
         self.attn = SelfAttention(config)
         self.mlp = SwiGLU(config)
 
-    def forward(self, x: Tensor, rotary: Rotary, mask: Tensor | None) -> Tensor:
-        """x (B, L, D); mask broadcastable to (B, N, L, L), None for causal."""
+    def forward(
+        self, x: Tensor, rotary: Rotary, mask: Tensor | None, *, causal: bool = False
+    ) -> tuple[Tensor, KeysValues]:
+        """x (B, L, D) -> next x, and its own keys and values.
+
+        mask is broadcastable to (B, N, L, L); None: everyone sees everyone, or the earlier ones if `causal`.
+        """
         q, k, v = self.attn(layer_norm(x, self.eps), rotary)
-        attended = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=mask is None)
+        attended = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=causal)
         x = x + self.attn.c_proj(merge_heads(attended))
-        out: Tensor = x + self.mlp(layer_norm(x, self.eps))
-        return out
+        return x + self.mlp(layer_norm(x, self.eps)), (k, v)

@@ -1,12 +1,13 @@
 """Omni123's backbone: dual-stream layers over text and generation, then single-stream layers on generation.
 
-State-dict names are those of the published Cube3D checkpoints, plus `null_text`.
-B batch, T text tokens, C conditioning tokens (text, box), L generation tokens, D model width, V shape codes.
+Paper section 4.1 and Table 3. State-dict names are those of the published Cube3D checkpoints, plus
+`null_text` and what images, views and further text encoders need.
+B batch, T text tokens, C conditioning tokens (text, box), L generation tokens, D model width, N heads.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple, cast
 
 import torch
@@ -14,8 +15,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from backend.model.config import TransformerConfig
-from backend.model.layers import DualBlock, RMSNorm, SingleBlock, layer_norm
+from backend.model.layers import DualBlock, KeysValues, RMSNorm, SingleBlock, layer_norm
 from backend.model.rope import rotary_table
+from backend.model.text.embeddings import TextEmbeddings
+from backend.sequence import SPECIALS, Modality, Vocabulary
 
 
 class Conditioning(NamedTuple):
@@ -30,7 +33,7 @@ class Blocks(nn.Module):
 
     def __init__(self, config: TransformerConfig) -> None:
         super().__init__()
-        self.wte = nn.Embedding(config.vocabulary, config.width)
+        self.wte = nn.Embedding(config.vocabulary.rows("shape"), config.width)
         self.dual_blocks = nn.ModuleList(
             DualBlock(config, last=layer == config.n_dual - 1) for layer in range(config.n_dual)
         )
@@ -46,29 +49,42 @@ class Blocks(nn.Module):
 class DualStreamTransformer(nn.Module):
     """Next-token logits of a generation sequence given text.
 
-    A model whose config says `embed_codes="projected"` needs `set_shape_codebook` before its first use; the
-    codebook belongs to the shape tokenizer and is not part of the state dict.
+    Codes whose embedding is projected need `set_codebooks` before the first use; codebooks belong to the
+    tokenizers and are not part of the state dict.
     """
 
-    codebook: Tensor
+    shape_codebook: Tensor
+    image_codebook: Tensor
 
     def __init__(self, config: TransformerConfig) -> None:
         super().__init__()
-        self.config = config
-        self.text_proj = nn.Linear(config.text_width, config.width, bias=config.bias)
-        self.shape_proj = nn.Linear(config.shape_code_dim, config.width, bias=config.bias)
+        self.config, width = config, config.width
+        self.vocabulary: Vocabulary = config.vocabulary
+        first, *further = (nn.Linear(text.width, width, bias=config.bias) for text in config.text)
+        self.text_proj, self.further_text_proj = first, nn.ModuleList(further)
+        if config.embed_codes == "projected":
+            self.shape_proj = nn.Linear(config.shape_code_dim, width, bias=config.bias)
         self.transformer = Blocks(config)
-        self.lm_head = nn.Linear(config.width, config.vocabulary, bias=False)
+        self.lm_head = nn.Linear(width, self.vocabulary.rows("shape"), bias=False)
+        if config.n_image_codes:
+            projected = config.embed_image_codes == "projected"
+            self.image_wte = nn.Embedding(SPECIALS if projected else self.vocabulary.rows("image"), width)
+            self.image_head = nn.Linear(width, self.vocabulary.rows("image"), bias=False)
+            if projected:
+                self.image_proj = nn.Linear(config.image_code_dim, width, bias=config.bias)
+        if config.n_views:
+            self.view_wte = nn.Embedding(config.n_views, width)
         if config.use_bbox:
-            self.bbox_proj = nn.Linear(3, config.width, bias=config.bias)
+            self.bbox_proj = nn.Linear(3, width, bias=config.bias)
         if config.learned_null_text:
-            self.null_text = nn.Parameter(torch.empty(1, config.text_tokens, config.width))
-        self.register_buffer("codebook", torch.empty(0, config.shape_code_dim), persistent=False)
+            self.null_text = nn.Parameter(torch.empty(1, config.text_tokens, width))
+        self.register_buffer("shape_codebook", torch.empty(0, config.shape_code_dim), persistent=False)
+        self.register_buffer("image_codebook", torch.empty(0, config.image_code_dim), persistent=False)
         self.initialise()
 
     @torch.no_grad()
     def initialise(self) -> None:
-        """Fan-in scaled normals; projections into the residual shrink with depth; a quiet output head."""
+        """Fan-in scaled normals; projections into the residual shrink with depth; quiet output heads."""
         depth = (2 * (self.config.n_dual + self.config.n_single)) ** -0.5
         for name, module in self.named_modules():
             if isinstance(module, nn.Linear):
@@ -78,53 +94,71 @@ class DualStreamTransformer(nn.Module):
                     nn.init.zeros_(module.bias)
             elif isinstance(module, RMSNorm):
                 nn.init.ones_(module.weight)
-        nn.init.normal_(self.transformer.wte.weight, std=0.02)
-        nn.init.normal_(self.lm_head.weight, std=0.02)
+        for name, weight in self.named_parameters():
+            if name.endswith(("wte.weight", "_head.weight")):
+                nn.init.normal_(weight, std=0.02)
         if self.config.learned_null_text:
             nn.init.normal_(self.null_text, std=0.02)
 
     @torch.no_grad()
-    def set_shape_codebook(self, codebook: Tensor) -> None:
-        """Take the tokenizer's normalised codebook (V, code dim); write `wte[:V] = shape_proj(codebook)`.
+    def set_codebooks(self, shape: Tensor | None, image: Tensor | None) -> None:
+        """Take the tokenizers' normalised codebooks (codes, code dim), None for a table of free rows.
 
-        Raises ValueError for another shape, or for a model that learns its rows freely.
+        Published files also hold `wte[:V] = shape_proj(codebook)`, which is written anew. Raises ValueError
+        for another shape, and for one that is missing or not asked for.
         """
-        wanted = (self.config.n_shape_codes, self.config.shape_code_dim)
-        if tuple(codebook.shape) != wanted:
-            raise ValueError(f"shape codebook is {tuple(codebook.shape)}, the transformer expects {wanted}")
-        if self.config.embed_codes == "learned":
-            raise ValueError("this transformer learns its shape embeddings; it takes no codebook")
-        weight = self.shape_proj.weight
-        self.codebook = codebook.detach().to(weight.device, weight.dtype, copy=True)
-        self.transformer.wte.weight[: wanted[0]] = self.shape_proj(self.codebook)
+        config = self.config
+        images = config.n_image_codes > 0 and config.embed_image_codes == "projected"
+        shape_size, image_size = (
+            (config.n_shape_codes, config.shape_code_dim) if config.embed_codes == "projected" else None,
+            (config.n_image_codes, config.image_code_dim) if images else None,
+        )
+        weight = self.text_proj.weight
+        for name, given, wanted in (("shape", shape, shape_size), ("image", image, image_size)):
+            found = None if given is None else tuple(given.shape)
+            if found != wanted:
+                raise ValueError(f"the {name} codebook is {found}, the transformer expects {wanted}")
+            if given is not None:
+                own = given.detach().to(weight.device, weight.dtype, copy=True)
+                self.register_buffer(f"{name}_codebook", own, persistent=False)
+        if shape is not None:
+            self.transformer.wte.weight[: len(shape)] = self.shape_proj(self.shape_codebook)
 
-    def shape_table(self) -> Tensor:
-        """The embedding table (V + 3, D); projected rows are computed anew: gradients reach `shape_proj`."""
+    def embedding_table(self) -> Tensor:
+        """(vocabulary.size, D) by global id; projected rows are made anew, so that gradients reach them."""
         table: Tensor = self.transformer.wte.weight
-        if self.config.embed_codes == "learned":
-            return table
-        if self.codebook.shape[0] == 0:
-            raise ValueError("set_shape_codebook() must come before the first use of this transformer")
-        return torch.cat((self.shape_proj(self.codebook), table[self.config.n_shape_codes :]))
+        if self.config.embed_codes == "projected":
+            specials = table[self.config.n_shape_codes :]
+            parts = [_projected(self.shape_proj, self.shape_codebook), specials]
+        else:
+            parts = [table]
+        if self.config.n_image_codes:
+            if self.config.embed_image_codes == "projected":
+                parts.append(_projected(self.image_proj, self.image_codebook))
+            parts.append(self.image_wte.weight)
+        if self.config.n_views:
+            parts.append(self.view_wte.weight)
+        return torch.cat(parts)
 
     def condition(
-        self,
-        text: Tensor,
-        text_mask: Tensor | None = None,
-        bbox: Tensor | None = None,
-        drop: Tensor | None = None,
+        self, text: TextEmbeddings, bbox: Tensor | None = None, drop: Tensor | None = None
     ) -> Conditioning:
-        """Text embeddings (B, T, text width), real tokens (B, T) bool, box (B, 3), dropped rows (B,) bool.
+        """Text of every encoder, box (B, 3), dropped rows (B,) bool.
 
-        No box means zeros. A dropped row gets the learned null sequence and no box; T is then `text_tokens`.
+        No box means zeros. A dropped row gets the learned null sequence and no box; texts then have their
+        full length.
         """
-        tokens = self.text_proj(text)
-        mask = text.new_ones(text.shape[:2], dtype=torch.bool) if text_mask is None else text_mask
+        projections = cast("list[nn.Linear]", [self.text_proj, *self.further_text_proj])
+        dtype = self.text_proj.weight.dtype
+        tokens = torch.cat(
+            [project(part.to(dtype)) for project, part in zip(projections, text.parts, strict=True)], dim=1
+        )
+        mask = torch.cat(text.masks, dim=1)
         if drop is not None:
             tokens = torch.where(drop[:, None, None], self.null_text.to(tokens.dtype), tokens)
             mask = mask | drop[:, None]
         if self.config.use_bbox:
-            box = text.new_zeros(text.shape[0], 3) if bbox is None else bbox.to(text.dtype)
+            box = tokens.new_zeros(len(tokens), 3) if bbox is None else bbox.to(tokens)
             if drop is not None:
                 box = box * ~drop[:, None]
             tokens = torch.cat((tokens, self.bbox_proj(box)[:, None]), dim=1)
@@ -141,40 +175,116 @@ class DualStreamTransformer(nn.Module):
     def forward(
         self,
         ids: Tensor,
-        text: Tensor,
-        text_mask: Tensor | None = None,
+        text: TextEmbeddings,
+        *,
+        bbox: Tensor | None = None,
+        drop: Tensor | None = None,
+        visible: Tensor | None = None,
+        due: Mapping[Modality, Tensor] | None = None,
+    ) -> dict[Modality, Tensor]:
+        """Arguments of `hidden` -> logits (n, rows of that head) of the n positions where a head is due.
+
+        `due` holds (B, L) bool, as `SequenceBatch.due` makes it; None asks every head everywhere.
+        """
+        hidden = self.hidden(ids, text, bbox=bbox, drop=drop, visible=visible)
+        if due is None:
+            return {m: self.logits(hidden.flatten(0, 1), m) for m in self.vocabulary.modalities}
+        return {modality: self.logits(hidden[where], modality) for modality, where in due.items()}
+
+    def hidden(
+        self,
+        ids: Tensor,
+        text: TextEmbeddings,
         *,
         bbox: Tensor | None = None,
         drop: Tensor | None = None,
         visible: Tensor | None = None,
     ) -> Tensor:
-        """Generation ids (B, L), BOS first, and the arguments of `condition` -> logits (B, L, V + 3).
+        """Global ids (B, L), start tokens included, and the arguments of `condition` -> normalised (B, L, D).
 
-        The logits at a position predict the next id. `visible` (L, L) bool says which generation positions
+        What a position holds predicts the next code. `visible` (L, L) or (B, L, L) bool says which positions
         (columns) each one (rows) sees, as `backend.sequence` builds it; None is causal.
         """
-        length = ids.shape[1]
-        c, known = self.condition(text, text_mask, bbox, drop)
+        rows, length = ids.shape
+        c, known = self.condition(text, bbox, drop)
         x = self.embed(ids)
         rotary = rotary_table(length, self.config.head_dim, self.config.rope_theta, ids.device)
         own = visible
         if own is None:
             own = torch.ones(length, length, dtype=torch.bool, device=ids.device).tril()
+        own = own.expand(rows, length, length)
+        joint = torch.cat((known[:, None, :].expand(-1, length, -1), own), dim=-1)[:, None]
         among = self.conditioning_mask(known)
-        joint = torch.cat(
-            (known[:, None, :].expand(-1, length, -1), own.expand(ids.shape[0], length, length)), dim=-1
-        )[:, None]
         for dual in self.transformer.dual():
-            keys, values, c = dual.condition(c, among)
-            x = dual.generate(x, rotary, keys, values, joint)
+            c, conditioning = dual.condition(c, among)
+            x, _ = dual.generate(x, rotary, conditioning, joint)
         for single in self.transformer.single():
-            x = single(x, rotary, visible)
-        logits: Tensor = self.lm_head(layer_norm(x, self.config.eps))
-        return logits
+            mask = None if visible is None else own[:, None]
+            x, _ = single(x, rotary, mask, causal=visible is None)
+        return layer_norm(x, self.config.eps)
+
+    def logits(self, hidden: Tensor, modality: Modality) -> Tensor:
+        """(..., D) -> (..., rows of the modality's head), its codes first."""
+        head = self.lm_head if modality == "shape" else self.image_head
+        out: Tensor = head(hidden)
+        return out
 
     def embed(self, ids: Tensor) -> Tensor:
         """(B, L) -> (B, L, D); while training, whole tokens are zeroed at the rate of `token_dropout`."""
-        x = F.embedding(ids, self.shape_table())
+        x = F.embedding(ids, self.embedding_table())
         if self.training and self.config.token_dropout > 0:
             x = x * (torch.rand(ids.shape, device=ids.device) >= self.config.token_dropout)[..., None]
         return x
+
+    def prompt_keys_values(
+        self, text: TextEmbeddings | None, bbox: Tensor | None = None, *, drop: bool = False
+    ) -> list[KeysValues]:
+        """Conditioning keys and values (N, C, H) of each dual layer for one prompt, padding left out.
+
+        bbox: (3,). `drop` gives those of the learned null sequence and needs no text. They depend on nothing
+        that is generated, so a prompt needs them once.
+        """
+        if drop:
+            tokens = self._null()
+        else:
+            assert text is not None
+            tokens, mask = self.condition(text, None if bbox is None else bbox[None])
+            tokens = tokens[mask][None]
+        among = self.conditioning_mask(torch.ones(tokens.shape[:2], dtype=torch.bool, device=tokens.device))
+        out, c = [], tokens
+        for dual in self.transformer.dual():
+            c, (keys, values) = dual.condition(c, among)
+            out.append((keys[0], values[0]))
+        return out
+
+    def _null(self) -> Tensor:
+        """(1, C, D) of a dropped prompt."""
+        if not self.config.learned_null_text:
+            raise ValueError("this model's null text is the embedding of the empty prompt; give that instead")
+        tokens: Tensor = self.null_text
+        if self.config.use_bbox:
+            tokens = torch.cat((tokens, self.bbox_proj(tokens.new_zeros(1, 1, 3))), dim=1)
+        return tokens
+
+    def prefill(self, ids: Tensor, conditioning: Sequence[KeysValues]) -> list[KeysValues]:
+        """Keys, rotated, and values (N, P, H) of each layer, dual then single, for a prefix of sources.
+
+        ids: (P,) global, see `backend.sequence.segment_ids`; conditioning: as `prompt_keys_values` gives it.
+        """
+        x, out = self.embed(ids[None]), []
+        rotary = rotary_table(len(ids), self.config.head_dim, self.config.rope_theta, ids.device)
+        for dual, (keys, values) in zip(self.transformer.dual(), conditioning, strict=True):
+            x, own = dual.generate(x, rotary, (keys[None], values[None]), None)
+            out.append(own)
+        for single in self.transformer.single():
+            x, own = single(x, rotary, None)
+            out.append(own)
+        return [(keys[0], values[0]) for keys, values in out]
+
+
+def _projected(projection: nn.Linear, codebook: Tensor) -> Tensor:
+    """Embeddings (codes, D) of a codebook's rows."""
+    if not len(codebook):
+        raise ValueError("set_codebooks() must come before the first use of this transformer")
+    out: Tensor = projection(codebook)
+    return out

@@ -10,10 +10,11 @@ from torch import Tensor
 
 from backend.engine import Engine
 from backend.failures import Cancelled
-from backend.model.config import TransformerConfig
+from backend.model.config import TextInput, TransformerConfig
+from backend.model.text import TextEmbeddings
 from backend.model.transformer import DualStreamTransformer
 from backend.sampling import SamplingSettings, choose, guided
-from backend.sequence import target_inputs
+from backend.sequence import Segment, segment_ids
 
 CPU = torch.device("cpu")
 CONFIG = TransformerConfig(
@@ -24,8 +25,7 @@ CONFIG = TransformerConfig(
     n_shape_codes=24,
     shape_code_dim=8,
     n_shape_tokens=12,
-    text_width=16,
-    text_tokens=7,
+    text=(TextInput(width=16, tokens=7),),
     causal_text=False,
 )
 
@@ -35,7 +35,7 @@ def model() -> DualStreamTransformer:
     torch.manual_seed(0)
     model = DualStreamTransformer(CONFIG).eval()
     torch.nn.init.normal_(model.lm_head.weight, std=0.5)  # logits that differ, so that a wrong cache shows
-    model.set_shape_codebook(torch.randn(24, 8))
+    model.set_codebooks(torch.randn(24, 8), None)
     return model
 
 
@@ -45,18 +45,22 @@ def text() -> tuple[Tensor, Tensor]:
     return torch.randn(7, 16, generator=torch.Generator().manual_seed(1)), mask
 
 
+def embeddings(text: tuple[Tensor, Tensor]) -> TextEmbeddings:
+    return TextEmbeddings((text[0][None],), (text[1][None],))
+
+
 def uncached(model: DualStreamTransformer, text: tuple[Tensor, Tensor], settings: SamplingSettings) -> Tensor:
     """The slow twin."""
     generator = torch.Generator().manual_seed(settings.seed)
     ids = torch.zeros(1, 0, dtype=torch.long)
     total = model.config.n_shape_tokens
     for index in range(total):
-        fed = target_inputs(torch.cat((ids, ids.new_zeros(1, 1)), dim=1), model.config.bos)
+        fed = segment_ids(Segment("shape"), ids[0], model.vocabulary)[None]
         with torch.no_grad():
             rows = [
-                model(fed, text[0][None], text[1][None], drop=torch.tensor([drop])) for drop in (False, True)
+                model(fed, embeddings(text), drop=torch.tensor([drop]))["shape"] for drop in (False, True)
             ]
-        cond, uncond = (row[0, -1, : model.config.n_shape_codes] for row in rows)
+        cond, uncond = (row[-1, : model.config.n_shape_codes] for row in rows)
         mixed = guided(cond, uncond, settings.guidance_at(index, total))
         ids = torch.cat((ids, choose(mixed, settings, generator)[None, None]), dim=1)
     return ids[0]
@@ -90,7 +94,8 @@ def test_cached_logits_equal_uncached_at_every_step(
     monkeypatch.setattr(engine, "_step", lambda *args: seen.append(step(*args)) or seen[-1])
     ids = decode(engine, text, SamplingSettings(guidance=1.0))
     with torch.no_grad():
-        full = model(target_inputs(ids[None], CONFIG.bos), text[0][None], text[1][None])[0, :, :24]
+        fed = segment_ids(Segment("shape"), ids[:-1], model.vocabulary)[None]
+        full = model(fed, embeddings(text))["shape"][:, :24]
     torch.testing.assert_close(torch.stack([logits[0] for logits in seen]), full, atol=1e-5, rtol=0)
 
 

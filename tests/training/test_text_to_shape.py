@@ -11,7 +11,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from backend.model.config import TransformerConfig
+from backend.model.config import TextInput, TransformerConfig
 from backend.model.text import TextEmbeddings
 from training.data.shape_tokens import ShapeTokens
 from training.loop import LoopSettings, train
@@ -29,8 +29,7 @@ RECIPE = TextToShapeRecipe(
         n_shape_codes=N_CODES,
         shape_code_dim=4,
         n_shape_tokens=N_TOKENS,
-        text_width=WIDTH,
-        text_tokens=4,
+        text=(TextInput(width=WIDTH, tokens=4),),
         causal_text=False,
     ),
     loop=LoopSettings(

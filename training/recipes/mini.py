@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from backend.model.config import TransformerConfig
+from backend.model.config import TextInput, TransformerConfig
 from backend.shape_tokenizer.grid import GridShapeTokenizerConfig
 from training.loop import LoopSettings
 from training.shape_tokenizer import ShapeTokenizerRecipe
@@ -42,8 +42,7 @@ def text_to_shape() -> TextToShapeRecipe:
             n_shape_codes=tokenizer.n_codes,
             shape_code_dim=tokenizer.code_dim,
             n_shape_tokens=tokenizer.n_tokens,
-            text_width=384,
-            text_tokens=32,
+            text=(TextInput(width=384, tokens=32),),
             causal_text=False,
         ),
         loop=LoopSettings(steps=3500, batch=16, peak_lr=1e-3, warmup=200, clip=1.0, ema=0.998),

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from backend.checkpoint import config_from_dict
-from backend.model.config import TransformerConfig
+from backend.model.config import TextInput, TransformerConfig
 
 FIELDS: dict[str, Any] = {
     "n_dual": 24,
@@ -18,14 +18,17 @@ FIELDS: dict[str, Any] = {
     "n_shape_codes": 16384,
     "shape_code_dim": 16,
     "n_shape_tokens": 1024,
-    "text_width": 768,
-    "text_tokens": 77,
+    "n_image_codes": 65536,
+    "image_code_dim": 64,
+    "n_image_tokens": 1024,
+    "n_views": 6,
+    "text": (TextInput(width=768, tokens=77), TextInput(width=1024, tokens=128)),
 }
 
 
 def test_the_papers_table_builds_and_survives_json_form() -> None:
     config = TransformerConfig(**FIELDS)
-    assert (config.head_dim, config.vocabulary, config.bos) == (128, 16387, 16384)
+    assert (config.head_dim, config.text_tokens, config.vocabulary.rows("shape")) == (128, 205, 16387)
     assert config_from_dict(TransformerConfig, asdict(config)) == config
 
 
@@ -40,12 +43,23 @@ def test_the_papers_table_builds_and_survives_json_form() -> None:
         ("rope_theta", 1.0),
         ("token_dropout", 1.0),
         ("embed_codes", "both"),
+        ("embed_image_codes", "both"),
+        ("n_image_tokens", 0),
+        ("image_code_dim", 0),
+        ("n_views", 7),
+        ("text", ()),
+        ("text", (TextInput(width=0, tokens=77),)),
     ],
 )
 def test_a_bad_value_is_named_with_its_field(field: str, value: object) -> None:
     named = "head dimension" if field == "n_heads" else field
     with pytest.raises(ValueError, match=named):
         TransformerConfig(**{**FIELDS, field: value})
+
+
+def test_views_need_images() -> None:
+    with pytest.raises(ValueError, match="n_views"):
+        TransformerConfig(**{**FIELDS, "n_image_codes": 0})
 
 
 def test_unknown_and_missing_fields_are_named() -> None:

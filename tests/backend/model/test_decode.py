@@ -6,8 +6,9 @@ import pytest
 import torch
 from torch import nn
 
-from backend.model.config import TransformerConfig
+from backend.model.config import TextInput, TransformerConfig
 from backend.model.decode import DecodeLayer, PackedLinear
+from backend.model.text import TextEmbeddings
 from backend.model.transformer import DualStreamTransformer
 
 
@@ -44,16 +45,16 @@ def test_packing_changes_no_logit(bias: bool) -> None:
             n_shape_codes=16,
             shape_code_dim=4,
             n_shape_tokens=6,
-            text_width=8,
-            text_tokens=5,
+            text=(TextInput(width=8, tokens=5),),
             embed_codes="learned",
         )
     ).eval()
-    ids, text = torch.randint(16, (1, 6)), torch.randn(1, 5, 8)
+    ids = torch.randint(16, (1, 6))
+    text = TextEmbeddings((torch.randn(1, 5, 8),), (torch.ones(1, 5, dtype=torch.bool),))
     names = set(model.state_dict())
     with torch.no_grad():
-        before = model(ids, text)
+        before = model(ids, text)["shape"]
         for layer in (*model.transformer.dual(), *model.transformer.single()):
             DecodeLayer(layer)
-        torch.testing.assert_close(model(ids, text), before, atol=1e-6, rtol=0)
+        torch.testing.assert_close(model(ids, text)["shape"], before, atol=1e-6, rtol=0)
     assert set(model.state_dict()) == names
