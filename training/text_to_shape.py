@@ -17,13 +17,14 @@ from torch import Tensor, nn
 from backend.model.config import TransformerConfig
 from backend.model.text import TextEncoder, text_encoder
 from backend.model.transformer import DualStreamTransformer
-from backend.sequence import Layout, Segment, batch, build
+from backend.sequence import batch, build
+from backend.tasks import TASKS
 from training.data.shape_tokens import ShapeTokens, load_tokens
 from training.loop import LoopSettings
 from training.shape_tokenizer import trained_tokenizer
 
 TEXT_ENCODER = "all-MiniLM-L6-v2"
-LAYOUT = Layout(targets=(Segment("shape"),))
+LAYOUT = TASKS["text_to_shape"].layout()
 
 
 @dataclass(frozen=True, kw_only=True)
