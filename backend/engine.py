@@ -1,134 +1,153 @@
-"""Cached decoding: conditioning once per prompt, then one token at a time through the generation half.
+"""Continuous batching: chains start, advance one token together, and stop, as rows of one batch.
 
-R rows (conditional, and unconditional under guidance), C conditioning positions, D model width.
+What a chain starts from, its prompt and its non-causal prefix of sources (Omni123 section 4.4), is read once.
+P prefix positions.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Hashable, Sequence
+from itertools import count, islice
 
 import torch
 from torch import Tensor
 
-from backend.failures import Cancelled
-from backend.model.decode import DecodeLayer, PackedLinear
-from backend.model.kv_cache import LayerCache
-from backend.model.layers import layer_norm
-from backend.model.rope import rotary_table
+from backend.chain import Chain
+from backend.decode.interface import RowDecoder
+from backend.decode.recent import KeysValues, RecentKeysValues
+from backend.decode.torch_rows import TorchRows
 from backend.model.text import TextEmbeddings
 from backend.model.transformer import DualStreamTransformer
-from backend.sampling import SamplingSettings, choose, guided
-from backend.sequence import Segment
+from backend.sampling import SamplingSettings
+from backend.sequence import Layout, segment_ids
 
-KeysValues = list[tuple[Tensor, Tensor]]  # of each dual layer, each (N, c, H)
+CACHED_BYTES = 1 << 29  # of the prompts' and sources' keys and values that are kept for their next use
 
 
 class Engine:
     """Decodes one model as it is now; a model trained further needs a new engine.
 
-    The model's weights are stored anew for decoding, in place; its outputs stay the same.
-    `null_text` (T, text width): embedding of the empty prompt, for models without a learned null sequence.
+    `null_text`: embedding of the empty prompt, for models without a learned null sequence.
     """
 
     def __init__(
-        self, model: DualStreamTransformer, device: torch.device, null_text: Tensor | None = None
+        self,
+        model: DualStreamTransformer,
+        device: torch.device,
+        *,
+        null_text: TextEmbeddings | None = None,
+        decoder: RowDecoder | None = None,
     ) -> None:
         if not model.config.learned_null_text and null_text is None:
             raise ValueError(
                 "a model without a learned null sequence needs the embedding of the empty prompt"
             )
         self.model, self.device = model.eval(), device
-        self.config = model.config
-        self.rotary = rotary_table(
-            self.config.n_shape_tokens, self.config.head_dim, self.config.rope_theta, device
-        )
-        self.dual = [DecodeLayer(layer) for layer in model.transformer.dual()]
-        self.single = [DecodeLayer(layer) for layer in model.transformer.single()]
-        self.head = PackedLinear(model.lm_head)
+        self.decoder = TorchRows(model) if decoder is None else decoder
+        self.chains: list[Chain] = []
+        self.recent = RecentKeysValues(CACHED_BYTES)
         with torch.inference_mode():
-            self.table = model.embedding_table().clone()
             # A constant of the model: every prompt shares it.
-            self.unconditional = self._null(null_text)
+            self.unconditional = model.prompt_keys_values(
+                None if null_text is None else null_text.to(device), drop=null_text is None
+            )
 
-    def _null(self, null_text: Tensor | None) -> KeysValues:
-        if null_text is not None:
-            return self._condition(null_text.to(self.device), None, None)
-        return self.model.prompt_keys_values(None, drop=True)
-
-    def _condition(self, text: Tensor, mask: Tensor | None, bbox: Tensor | None) -> KeysValues:
-        """Conditioning keys and values of one prompt (T, text width)."""
-        known = torch.ones(len(text), dtype=torch.bool) if mask is None else mask
-        return self.model.prompt_keys_values(TextEmbeddings((text[None],), (known[None],)), bbox)
-
-    def shape_tokens(
+    def start(
         self,
-        text: Tensor,
-        text_mask: Tensor | None,
+        text: TextEmbeddings | None,
+        layout: Layout,
+        sources: Sequence[Tensor],
         settings: SamplingSettings,
         *,
         bbox: Tensor | None = None,
-        cancelled: Callable[[], bool] = lambda: False,
-    ) -> Iterator[tuple[int, Tensor]]:
-        """Yield (index, ids) after each token; ids (n_shape_tokens,) is filled up to index, the rest is zero.
+        prompt_key: str | None = None,
+    ) -> Chain:
+        """Begin a sequence: its rows take part in every step from now on.
 
-        text: (T, text width) of the model's text encoder, text_mask: (T,) bool. The same seed, weights and
-        device give the same ids. Raises Cancelled between two tokens.
+        text: of one prompt, None where there are no words; sources: int64 codes (n,) of each prefix segment;
+        bbox: (3,). `prompt_key` names the text: what was computed for it serves other chains too. The same
+        seed, weights and device give the same codes, whatever else is in flight.
         """
-        generator = torch.Generator(device=self.device).manual_seed(settings.seed)
-        total = self.config.n_shape_tokens
-        ids = torch.zeros(total, dtype=torch.long, device=self.device)
-        last = torch.tensor(self.model.vocabulary.start(Segment("shape")), device=self.device)
+        if len(sources) != len(layout.prefix):
+            raise ValueError(f"the layout has {len(layout.prefix)} sources, not {len(sources)}")
+        chain = Chain(self.model, layout, settings)
         with torch.inference_mode():
-            rows = [self._condition(text.to(self.device), text_mask, bbox)]
-            if settings.guidance > 0:
-                rows.append(self.unconditional)
-            state = _State(self.model, rows, total)
-        for index in range(total):
-            if cancelled():
-                raise Cancelled
-            with torch.inference_mode():
-                logits = self._step(state, last, index)
-                mixed = logits[0]
-                if len(rows) == 2:
-                    mixed = guided(logits[0], logits[1], settings.guidance_at(index, total))
-                last = ids[index] = choose(mixed, settings, generator)
-            yield index, ids
+            ids = self._prefix_ids(layout, sources)
+            contexts, chain.scales = self._contexts(text, ids, settings, bbox, prompt_key)
+            self._join(chain, contexts, len(ids))
+        return chain
 
-    def _step(self, state: _State, last: Tensor, index: int) -> Tensor:
-        """Feed the last id at position `index`: logits over the codes, (R, V) float32."""
-        x = self.table[last].expand(state.rows, -1)
-        rotary = (self.rotary[0][index], self.rotary[1][index])
-        position = state.conditioning + index
-        mask = None if state.mask is None else state.mask[..., : position + 1]
-        for layer, cache in zip(self.dual, state.dual, strict=True):
-            x = layer.step(x, rotary, cache, position, mask)
-        for layer, cache in zip(self.single, state.single, strict=True):
-            x = layer.step(x, rotary, cache, index, None)
-        logits = self.head(layer_norm(x, self.config.eps))
-        return logits[:, : self.config.n_shape_codes].float()
+    def advance(self) -> None:
+        """Feed every chain in flight its next id; each gains a code, except between two segments."""
+        if not self.chains:
+            return
+        rows, ids, heads = [], [], []
+        for chain in self.chains:
+            rows += chain.rows
+            ids += [chain.fed] * len(chain.rows)
+            heads += [chain.head] * len(chain.rows)
+        with torch.inference_mode():
+            logits = self.decoder.step(rows, ids, heads)
+        at = 0
+        for chain in tuple(self.chains):
+            at += (size := len(chain.rows))
+            chain.take(logits[at - size : at])
+            if chain.finished:
+                self.stop(chain)
 
+    def stop(self, chain: Chain) -> None:
+        """Take a chain out of flight, finished or not; again does no harm."""
+        if chain in self.chains:
+            self.chains.remove(chain)
+            for row in chain.rows:
+                self.decoder.leave(row)
 
-class _State:
-    """Caches of one run, and which conditioning positions each row may see."""
+    def _prefix_ids(self, layout: Layout, sources: Sequence[Tensor]) -> Tensor:
+        """(P,) global ids of the source segments."""
+        pairs = zip(layout.prefix, sources, strict=True)
+        parts = [segment_ids(segment, codes.cpu(), self.model.vocabulary) for segment, codes in pairs]
+        return torch.cat(parts) if parts else torch.empty(0, dtype=torch.long)
 
-    def __init__(self, model: DualStreamTransformer, rows: list[KeysValues], length: int) -> None:
-        config = model.config
-        self.rows = len(rows)
-        sizes = [row[0][0].shape[1] for row in rows]
-        self.conditioning = max(sizes)
-        like = rows[0][0][0]
+    def _contexts(
+        self,
+        text: TextEmbeddings | None,
+        ids: Tensor,
+        settings: SamplingSettings,
+        bbox: Tensor | None,
+        prompt_key: str | None,
+    ) -> tuple[list[tuple[KeysValues, KeysValues]], list[float]]:
+        """Conditioning and prefix of each row guidance needs, and the scale between each and the next."""
+        wanted: list[tuple[KeysValues, Hashable, Tensor]] = []
+        scales: list[float] = []
+        if text is not None:
+            words, box = text.to(self.device), None if bbox is None else bbox.to(self.device)
+            key = None if prompt_key is None else (prompt_key, None if bbox is None else tuple(bbox.tolist()))
+            conditioning = self.recent.get(key, lambda: self.model.prompt_keys_values(words, box))
+            wanted.append((conditioning, key, ids))
+            scales.append(settings.guidance)
+        if len(ids):
+            wanted.append((self.unconditional, "unconditional", ids))
+            scales.append(settings.source_guidance)
+        wanted.append((self.unconditional, "unconditional", ids[:0]))
+        while scales and scales[-1] == 0:
+            del scales[-1], wanted[-1]
+        return [(own, self._prefix(own, key, prefix)) for own, key, prefix in wanted], scales
 
-        def cache(size: int) -> LayerCache:
-            return LayerCache(self.rows, config.n_heads, size, config.head_dim, like)
+    def _prefix(self, conditioning: KeysValues, key: Hashable | None, ids: Tensor) -> KeysValues:
+        """Keys and values of the sources, read once under one conditioning; `key` names that."""
+        if not len(ids):
+            return []
+        whole = None if key is None else (key, ids.numpy().tobytes())
+        return self.recent.get(whole, lambda: self.model.prefill(ids.to(self.device), conditioning))
 
-        self.dual = [cache(self.conditioning + length) for _ in range(config.n_dual)]
-        self.single = [cache(length) for _ in range(config.n_single)]
-        for number, row in enumerate(rows):
-            for layer, (keys, values) in zip(self.dual, row, strict=True):
-                layer.fill(number, keys, values)
-        # Rows of unlike length leave gaps; equal ones need no mask at all.
-        self.mask: Tensor | None = None
-        if min(sizes) < self.conditioning:
-            self.mask = like.new_zeros(self.rows, 1, 1, self.conditioning + length)  # added to the scores
-            for number, size in enumerate(sizes):
-                self.mask[number, ..., size : self.conditioning] = -torch.inf
+    def _join(self, chain: Chain, contexts: list[tuple[KeysValues, KeysValues]], prefix: int) -> None:
+        taken = {row for other in self.chains for row in other.rows}
+        chain.rows = list(islice((row for row in count() if row not in taken), len(contexts)))
+        self.decoder.reserve(
+            max(*chain.rows, *taken) + 1 if taken else len(chain.rows),
+            max(conditioning[0][0].shape[1] for conditioning, _ in contexts),
+            prefix + chain.length,
+        )
+        for row, (conditioning, own) in zip(chain.rows, contexts, strict=True):
+            self.decoder.join(row, conditioning, own)
+        self.chains.append(chain)

@@ -24,6 +24,7 @@ from backend.model.text import TextEncoder, text_encoder
 from backend.model.transformer import DualStreamTransformer
 from backend.models import REGISTRIES
 from backend.sampling import SamplingSettings
+from backend.sequence import Layout, Segment
 from backend.shape_tokenizer.interface import PrefixDecoder, ShapeTokenizer
 
 CELLS = 96  # surface grid along one axis, where the request names none
@@ -102,19 +103,24 @@ class Pipeline:
         yield Progress(stage="reading prompt", done=0, total=1)
         text = self.text.encode([request.prompt])
         clock.lap("reading prompt")
-        ids = torch.zeros(0, dtype=torch.long)
-        for index, ids in self.engine.shape_tokens(
-            text.parts[0][0], text.masks[0][0], settings, cancelled=cancelled
-        ):
-            yield Progress(
-                stage="shape tokens",
-                done=index + 1,
-                total=len(ids),
-                seconds_left=clock.left(index + 1, len(ids)),
-            )
-            preview = self._preview(ids, index + 1)
-            if preview is not None:
-                yield Coarse(mesh=preview)
+        layout = Layout(targets=(Segment("shape"),))
+        chain = self.engine.start(text, layout, [], settings, prompt_key=request.prompt)
+        (ids,) = chain.codes
+        try:
+            while not chain.finished:
+                _check(cancelled)
+                self.engine.advance()
+                yield Progress(
+                    stage="shape tokens",
+                    done=chain.index,
+                    total=len(ids),
+                    seconds_left=clock.left(chain.index, len(ids)),
+                )
+                preview = self._preview(ids, chain.index)
+                if preview is not None:
+                    yield Coarse(mesh=preview)
+        finally:
+            self.engine.stop(chain)
         clock.lap("shape tokens")
         yield Progress(stage="surface", done=0, total=1)
         try:

@@ -17,9 +17,7 @@ from torch import Tensor
 
 from backend.events import Request, Result
 from backend.geometry.surface import dense_volume, sparse_volume
-from backend.model.text import TextEmbeddings
 from backend.pipeline import CELLS, CHUNK, Pipeline
-from backend.sampling import SamplingSettings
 from backend.server.cli import BUNDLED
 
 PROMPTS = ("a round wooden table", "a red car", "a tall bookshelf with five shelves")
@@ -33,51 +31,6 @@ def end_to_end(pipeline: Pipeline) -> dict[str, float]:
         assert isinstance(last, Result)
         runs.append(last.seconds)
     return {stage: statistics.median(run[stage] for run in runs) for stage in runs[0]}
-
-
-def cached_ms(pipeline: Pipeline, text: Tensor, mask: Tensor) -> float:
-    """Milliseconds per token of the engine, under guidance."""
-    started = time.perf_counter()
-    *_, (last, _) = pipeline.engine.shape_tokens(text, mask, SamplingSettings(guidance=2.0))
-    return 1000 * (time.perf_counter() - started) / (last + 1)
-
-
-@torch.inference_mode()
-def uncached_ms(pipeline: Pipeline, text: Tensor, mask: Tensor, *, at: int) -> float:
-    """Milliseconds of one token that feeds the whole sequence of `at` ids again, under guidance."""
-    model = pipeline.transformer
-    ids = torch.zeros(2, at, dtype=torch.long)
-    pair = TextEmbeddings((text.expand(2, -1, -1),), (mask.expand(2, -1),))
-    times = []
-    for _ in range(5):
-        started = time.perf_counter()
-        model(ids, pair, drop=torch.tensor([False, True]))
-        times.append(1000 * (time.perf_counter() - started))
-    return statistics.median(times)
-
-
-def read_bandwidth() -> float:
-    """GB/s of reading a buffer larger than the caches."""
-    buffer = torch.ones(64 << 20)
-    buffer.sum()
-    started = time.perf_counter()
-    for _ in range(5):
-        buffer.sum()
-    return 5 * buffer.numel() * 4 / (time.perf_counter() - started) / 1e9
-
-
-def bytes_per_token(pipeline: Pipeline) -> int:
-    """Weights read for one token: the generation half of the dual layers, the single layers and the head."""
-    model = pipeline.transformer
-    generation = [
-        parameter
-        for name, parameter in model.named_parameters()
-        if name.startswith("transformer.")
-        and "pre_c" not in name
-        and "post_2" not in name
-        and "wte" not in name
-    ]
-    return sum(p.numel() * p.element_size() for p in [*generation, model.lm_head.weight])
 
 
 @torch.inference_mode()
@@ -102,23 +55,13 @@ def main() -> None:
     started = time.perf_counter()
     pipeline = Pipeline.load(folder)
     loaded = time.perf_counter() - started
-    embeddings = pipeline.text.encode([PROMPTS[0]])
-    text, mask = embeddings.parts[0], embeddings.masks[0]
     stages = end_to_end(pipeline)
-    cached = cached_ms(pipeline, text[0], mask[0])
-    total = pipeline.tokenizer.config.n_tokens
-    uncached = uncached_ms(pipeline, text, mask, at=total // 2)
-    bandwidth, needed = read_bandwidth(), bytes_per_token(pipeline)
     sparse, dense, share = surface(pipeline)
     result = {
         "machine": f"{platform.machine()}, {torch.get_num_threads()} threads, torch {torch.__version__}",
         "model": pipeline.model_name,
         "load_s": round(loaded, 2),
         "stages_s": {stage: round(seconds, 3) for stage, seconds in stages.items()},
-        "decode_ms_per_token": round(cached, 2),
-        "decode_over_uncached_at_half_length": round(uncached / cached, 1),
-        "read_GBps": round(bandwidth, 1),
-        "decode_share_of_bandwidth_bound": round(needed / bandwidth / 1e6 / cached, 2),
         "surface_sparse_over_dense_time": round(dense / sparse, 1),
         "surface_share_of_grid": round(share, 3),
     }
