@@ -46,6 +46,7 @@ class ModelInfo:
     text_encoder: str  # spec of the text encoder the transformer was trained with; folders lie in the model's
     licence: str  # of the weights, SPDX where possible
     provenance: str  # what made them: code version, data, recipe
+    tasks: tuple[str, ...] = ("text_to_shape",)  # those of backend.tasks it was trained for
     sampling: dict[str, Any] = field(default_factory=dict)  # defaults of SamplingSettings
 
 

@@ -51,6 +51,11 @@ class GridShapeTokenizerConfig:
                 raise ValueError(f"{name} must be a multiple of {_GROUPS}, not {getattr(self, name)}")
 
     @property
+    def n_points(self) -> int:
+        """Surface samples of one shape while training."""
+        return 4096
+
+    @property
     def n_tokens(self) -> int:
         return self.token_grid**3
 

@@ -19,6 +19,8 @@ class ShapeTokenizerConfig(Protocol):
     @property
     def code_dim(self) -> int: ...  # columns of the codebook
     @property
+    def n_points(self) -> int: ...  # surface samples of one shape that the encoder was trained on
+    @property
     def up_axis(self) -> UpAxis: ...  # of the canonical frame the weights were trained in
 
 

@@ -52,6 +52,11 @@ class PerceiverShapeTokenizerConfig:
             raise ValueError("the first encoder layer must read the points")
 
     @property
+    def n_points(self) -> int:
+        """Surface samples of one shape, as published."""
+        return 8192
+
+    @property
     def n_tokens(self) -> int:
         return self.n_latents
 
