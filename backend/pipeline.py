@@ -1,77 +1,93 @@
-"""A request in, events out: text encoder, transformer, tokenizer and surface extraction. No sockets."""
+"""A request in, events out: sources and words, tokens, pictures and surfaces. No sockets.
+
+Several requests run at once: each is an iterator that hands over None while it waits for the next token of
+the batch, which `advance` decodes for all of them.
+"""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from backend import checkpoint
 from backend.engine import Engine
-from backend.events import Coarse, PipelineEvent, Progress, Request, Result
-from backend.failures import Cancelled, RequestError, WeightsError
-from backend.geometry.canonical import UpAxis, turn
-from backend.geometry.mesh import Mesh
-from backend.geometry.surface import EmptySurfaceError, extract_surface, remove_islands
-from backend.model.text import TextEncoder, text_encoder
+from backend.events import PipelineEvent, Request
+from backend.failures import WeightsError
+from backend.image_tokenizer.interface import ImageTokenizer
+from backend.model.text import CachedTextEncoder, TextEncoder, text_encoder
 from backend.model.transformer import DualStreamTransformer
 from backend.models import REGISTRIES
+from backend.plan import CELLS, Offer, plan
+from backend.results import Pictures, Shapes
+from backend.run import Parts, Run
 from backend.sampling import SamplingSettings
-from backend.sequence import Layout, Segment
-from backend.shape_tokenizer.interface import PrefixDecoder, ShapeTokenizer
-
-CELLS = 96  # surface grid along one axis, where the request names none
-MAX_CELLS = 512
-PREVIEW_CELLS = 40
-# Specks below this share of the largest part's area are sampling noise, not parts.
-ISLAND = 0.004
-# Field queries at once: keeps memory flat and a cancel quick.
-CHUNK = 1 << 16
+from backend.shape_tokenizer.interface import ShapeTokenizer
+from backend.sources import SourceReader
+from backend.tasks import TASKS
 
 
 class Pipeline:
-    """One loaded model, serving one request at a time."""
+    """One loaded model, serving several requests as rows of one batch."""
 
-    jobs_at_once = 1
+    jobs_at_once = 8
 
     def __init__(
         self,
         info: checkpoint.ModelInfo,
         transformer: DualStreamTransformer,
-        tokenizer: ShapeTokenizer,
+        shapes: ShapeTokenizer | None,
+        images: ImageTokenizer | None,
         text: TextEncoder,
         device: torch.device,
     ) -> None:
         self.model_name = info.preset
-        self.defaults = SamplingSettings(**info.sampling)
-        self.transformer, self.tokenizer, self.text, self.device = transformer, tokenizer, text, device
-        self.engine = Engine(transformer, device)
+        self.transformer, self.device = transformer, device
+        self.tokenizers = {"shape": shapes, "image": images}
+        self.text = CachedTextEncoder(text)
+        self.offer = Offer(
+            tasks=tuple(name for name in info.tasks if self._can(name)),
+            text=self.text,
+            defaults=SamplingSettings(**info.sampling),
+            box=transformer.config.use_bbox,
+        )
+        learned = transformer.config.learned_null_text
+        null_text = None if learned else self.text.encode([""])
+        self.parts = Parts(
+            text=self.text,
+            engine=Engine(transformer, device, null_text=null_text),
+            sources=SourceReader(shapes, images, device),
+            shapes=None if shapes is None else Shapes(shapes, device),
+            pictures=None if images is None else Pictures(images, device),
+        )
+
+    def _can(self, name: str) -> bool:
+        """Whether the parts that a task needs are all there."""
+        task = TASKS[name]
+        views = self.transformer.config.n_views > 0 or not task.uses_views
+        return views and all(self.tokenizers[modality] is not None for modality in task.modalities)
 
     @classmethod
     def load(cls, weights: Path, device: str = "cpu") -> Pipeline:
         """The model of a folder. Raises WeightsError with one sentence that says what to do."""
         model = checkpoint.load(Path(weights), REGISTRIES, device=device)
-        if missing := {"transformer", "shape_tokenizer"} - model.modules.keys():
+        if "transformer" not in model.modules or len(model.modules) < 2:
             raise WeightsError(
-                f"{weights} lacks {', '.join(sorted(missing))}; choose a complete model folder."
+                f"{weights} lacks a transformer or a tokenizer; choose a complete model folder."
             )
         transformer = cast(DualStreamTransformer, model.modules["transformer"])
-        tokenizer = cast(ShapeTokenizer, model.modules["shape_tokenizer"])
+        shapes = cast("ShapeTokenizer | None", model.modules.get("shape_tokenizer"))
+        images = cast("ImageTokenizer | None", model.modules.get("image_tokenizer"))
         try:
             text = text_encoder(model.info.text_encoder, Path(weights))
         except ValueError as error:
             raise WeightsError(f"Prompts cannot be read: {error}.") from error
         try:
-            if transformer.config.embed_codes == "projected":
-                transformer.set_codebooks(tokenizer.codebook(), None)
-            return cls(model.info, transformer, tokenizer, text, torch.device(device))
+            transformer.set_codebooks(*_codebooks(transformer, shapes, images))
+            return cls(model.info, transformer, shapes, images, text, torch.device(device))
         except (ValueError, TypeError) as error:
             raise WeightsError(
                 f"{weights} does not fit together: {error}. Copy the model folder again."
@@ -79,138 +95,37 @@ class Pipeline:
 
     def capabilities(self) -> dict[str, Any]:
         """What this model can do, for `welcome`."""
+        config, defaults = self.transformer.config, self.offer.defaults
         return {
-            "tasks": ["text_to_shape"],
-            "preview": isinstance(self.tokenizer, PrefixDecoder),
-            "shape_tokens": self.tokenizer.config.n_tokens,
-            "guidance": self.defaults.guidance,
-            "temperature": self.defaults.temperature,
-            "top_p": self.defaults.top_p,
+            "tasks": list(self.offer.tasks),
+            "preview": any(
+                decoder is not None and decoder.previews
+                for decoder in (self.parts.shapes, self.parts.pictures)
+            ),
+            "box": self.offer.box,
+            "shape_tokens": config.n_shape_tokens,
+            "image_tokens": config.n_image_tokens,
+            "guidance": defaults.guidance,
+            "source_guidance": defaults.source_guidance,
+            "temperature": defaults.temperature,
+            "top_p": defaults.top_p,
             "cells": CELLS,
         }
 
     def start(self, request: Request, cancelled: Callable[[], bool]) -> Iterator[PipelineEvent | None]:
         """See backend.jobs.RunsJobs."""
-        return self.run(request, cancelled)
+        return Run(self.parts, plan(request, self.offer), cancelled).events()
 
     def advance(self) -> None:
-        """A run takes its own decoding steps."""
-
-    def run(self, request: Request, cancelled: Callable[[], bool]) -> Iterator[PipelineEvent]:
-        """Events of one request, `Result` last. Raises Cancelled, or RequestError with what to do."""
-        settings, cells = self._settings(request), _cells(request)
-        clock = _Clock()
-        yield Progress(stage="reading prompt", done=0, total=1)
-        text = self.text.encode([request.prompt])
-        clock.lap("reading prompt")
-        layout = Layout(targets=(Segment("shape"),))
-        chain = self.engine.start(text, layout, [], settings, prompt_key=request.prompt)
-        (ids,) = chain.codes
-        try:
-            while not chain.finished:
-                _check(cancelled)
-                self.engine.advance()
-                yield Progress(
-                    stage="shape tokens",
-                    done=chain.index,
-                    total=len(ids),
-                    seconds_left=clock.left(chain.index, len(ids)),
-                )
-                preview = self._preview(ids, chain.index)
-                if preview is not None:
-                    yield Coarse(mesh=preview)
-        finally:
-            self.engine.stop(chain)
-        clock.lap("shape tokens")
-        yield Progress(stage="surface", done=0, total=1)
-        try:
-            mesh = self._mesh(self.tokenizer.decode(ids[None]), cells, partial(_check, cancelled))
-        except EmptySurfaceError as error:
-            raise RequestError(
-                "empty_shape", "The shape came out empty.", "Try another seed or other words."
-            ) from error
-        clock.lap("surface")
-        yield Result(mesh=mesh, tokens=ids.cpu().numpy().astype(np.uint16), seconds=clock.laps)
-
-    def _settings(self, request: Request) -> SamplingSettings:
-        if request.task != "text_to_shape":
-            raise RequestError(
-                "unknown_task",
-                f"This model cannot do {request.task!r}.",
-                "Choose a task it offers: text_to_shape.",
-            )
-        if not request.prompt.strip():
-            raise RequestError(
-                "empty_prompt", "The prompt is empty.", "Type what to make, such as: a round table."
-            )
-        length, limit = self.text.count_tokens(request.prompt), self.text.max_tokens
-        if length > limit:
-            raise RequestError(
-                "too_long",
-                f"The prompt has {length} word pieces and {limit} fit.",
-                "Shorten it to one sentence.",
-            )
-        wanted = {
-            name: getattr(request, name)
-            for name in ("guidance", "temperature", "top_p")
-            if getattr(request, name) is not None
-        }
-        try:
-            return replace(self.defaults, seed=request.seed, **wanted)
-        except ValueError as error:
-            raise RequestError(
-                "bad_option", f"{error}.", "Change that setting and generate again."
-            ) from error
-
-    def _preview(self, ids: Tensor, count: int) -> Mesh | None:
-        """The shape so far, at each step worth showing; None while there is nothing to see."""
-        tokenizer = self.tokenizer
-        if not isinstance(tokenizer, PrefixDecoder) or count % tokenizer.preview_stride or count == len(ids):
-            return None
-        try:
-            return self._mesh(tokenizer.decode_prefix(ids[None], count), PREVIEW_CELLS, None)
-        except EmptySurfaceError:
-            return None
-
-    def _mesh(self, latents: Tensor, cells: int, check: Callable[[], None] | None) -> Mesh:
-        """The surface of a decoded shape in Blender's frame, canonical size."""
-
-        def field(queries: Tensor) -> Tensor:
-            return self.tokenizer.field(latents, queries.to(self.device)[None])[0]
-
-        with torch.inference_mode():
-            mesh = extract_surface(field, cells=cells, chunk=CHUNK, check=check)
-        mesh = remove_islands(mesh, ISLAND)
-        up: UpAxis = self.tokenizer.config.up_axis
-        return replace(mesh, vertices=turn(mesh.vertices, up, "z").astype(np.float32))
+        """One decoding step for all started requests that wait for one."""
+        self.parts.engine.advance()
 
 
-class _Clock:
-    """Seconds of each stage, and an honest guess of what a stage still needs."""
-
-    def __init__(self) -> None:
-        self.laps: dict[str, float] = {}
-        self.last = time.perf_counter()
-
-    def lap(self, stage: str) -> None:
-        now = time.perf_counter()
-        self.laps[stage], self.last = now - self.last, now
-
-    def left(self, done: int, total: int) -> float | None:
-        """Seconds left of the running stage at its mean rate so far; None before there is a rate."""
-        return (time.perf_counter() - self.last) / done * (total - done) if done > 3 else None
-
-
-def _check(cancelled: Callable[[], bool]) -> None:
-    if cancelled():
-        raise Cancelled
-
-
-def _cells(request: Request) -> int:
-    if request.cells is None:
-        return CELLS
-    if not 16 <= request.cells <= MAX_CELLS:
-        raise RequestError(
-            "bad_option", f"Detail is {request.cells} cells.", f"Set it between 16 and {MAX_CELLS}."
-        )
-    return request.cells
+def _codebooks(
+    transformer: DualStreamTransformer, shapes: ShapeTokenizer | None, images: ImageTokenizer | None
+) -> tuple[Tensor | None, Tensor | None]:
+    """Of the modalities whose embeddings are projections of them."""
+    config = transformer.config
+    shape = shapes.codebook() if shapes is not None and config.embed_codes == "projected" else None
+    projected = config.n_image_codes > 0 and config.embed_image_codes == "projected"
+    return shape, images.codebook() if images is not None and projected else None

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from backend.events import Coarse, PipelineEvent, Progress, Request, Result
-from backend.failures import Cancelled, RequestError, WeightsError
+from backend.failures import WeightsError
 from backend.geometry.canonical import BOUNDS
+from backend.jobs import run_alone
 from backend.pipeline import Pipeline
 from backend.server.cli import BUNDLED
 
@@ -23,7 +24,7 @@ def pipeline() -> Pipeline:
 
 @pytest.fixture(scope="module")
 def events(pipeline: Pipeline) -> list[PipelineEvent]:
-    return list(pipeline.run(TABLE, lambda: False))
+    return list(run_alone(pipeline, TABLE))
 
 
 def test_a_prompt_becomes_a_closed_mesh_inside_the_box(events: list[PipelineEvent]) -> None:
@@ -47,36 +48,13 @@ def test_same_request_same_mesh_other_seed_other_tokens(
     pipeline: Pipeline, events: list[PipelineEvent]
 ) -> None:
     first = events[-1]
-    *_, again = pipeline.run(TABLE, lambda: False)
-    *_, other = pipeline.run(Request(prompt=TABLE.prompt, cells=48, seed=1), lambda: False)
+    *_, again = run_alone(pipeline, TABLE)
+    *_, other = run_alone(pipeline, Request(prompt=TABLE.prompt, cells=48, seed=1))
     assert isinstance(first, Result)
     assert isinstance(again, Result)
     assert isinstance(other, Result)
     assert np.array_equal(first.mesh.vertices, again.mesh.vertices)
     assert not np.array_equal(first.tokens, other.tokens)
-
-
-def test_cancel_stops_between_tokens(pipeline: Pipeline) -> None:
-    seen: list[PipelineEvent] = []
-    with pytest.raises(Cancelled):
-        seen.extend(pipeline.run(TABLE, lambda: len(seen) > 20))
-    assert len(seen) < 30
-
-
-@pytest.mark.parametrize(
-    ("request_", "code", "says"),
-    [
-        (Request(prompt="  "), "empty_prompt", "Type what to make"),
-        (Request(prompt="a chair", task="paint"), "unknown_task", "text_to_shape"),
-        (Request(prompt="chair " * 40), "too_long", "Shorten"),
-        (Request(prompt="a chair", guidance=-1.0), "bad_option", "guidance"),
-        (Request(prompt="a chair", cells=9999), "bad_option", "512"),
-    ],
-)
-def test_bad_requests_say_what_to_do(pipeline: Pipeline, request_: Request, code: str, says: str) -> None:
-    with pytest.raises(RequestError, match=says) as raised:
-        next(pipeline.run(request_, lambda: False))
-    assert raised.value.code == code
 
 
 def test_a_missing_text_encoder_is_not_blamed_on_the_model_folder(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,25 +4,19 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 import torch
 
-from backend.events import Coarse, PipelineEvent, Progress, Request, Result
+from backend.events import Coarse, Progress, Request, Result
 from backend.failures import RequestError
 from backend.geometry import canonical
 from backend.geometry.mesh import Mesh
+from backend.jobs import RunsJobs, run_alone
 from training.evaluation.render import blank, render
 from training.evaluation.sheets import Panel
-
-
-class RunsRequests(Protocol):
-    """What is asked of a `backend.pipeline.Pipeline`."""
-
-    def run(self, request: Request, cancelled: Callable[[], bool]) -> Iterator[PipelineEvent]: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,13 +30,13 @@ class Generated:
     seconds: dict[str, float]  # per stage, and until the first token, the first coarse mesh and the end
 
 
-def generate(pipeline: RunsRequests, prompt: str, seed: int, *, cells: int | None = None) -> Generated:
+def generate(pipeline: RunsJobs, prompt: str, seed: int, *, cells: int | None = None) -> Generated:
     """One request from start to end; its failure is a result too."""
     began = time.perf_counter()
     seconds: dict[str, float] = {}
     mesh, failure = None, ""
     try:
-        for event in pipeline.run(Request(prompt=prompt, seed=seed, cells=cells), lambda: False):
+        for event in run_alone(pipeline, Request(prompt=prompt, seed=seed, cells=cells)):
             now = time.perf_counter() - began
             if isinstance(event, Progress) and event.stage == "shape tokens":
                 seconds.setdefault("until first token", now)

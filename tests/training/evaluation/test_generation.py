@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,7 +18,15 @@ from training.evaluation.generation import generate, report
 class SpherePipeline:
     """A small sphere far from the origin for every prompt but "nothing"."""
 
-    def run(self, request: Request, cancelled: Callable[[], bool]) -> Iterator[PipelineEvent]:
+    model_name, jobs_at_once = "sphere", 1
+
+    def capabilities(self) -> dict[str, Any]:
+        return {"tasks": ["text_to_shape"]}
+
+    def advance(self) -> None:
+        pass
+
+    def start(self, request: Request, cancelled: Callable[[], bool]) -> Iterator[PipelineEvent | None]:
         if request.prompt == "nothing":
             raise RequestError("empty_shape", "The shape came out empty.", "Try another seed.")
         ball = trimesh.creation.icosphere(subdivisions=1, radius=0.1)

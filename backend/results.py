@@ -1,0 +1,115 @@
+"""Codes that the model wrote, as meshes in Blender's frame and as pictures; also of the first few codes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from backend.events import Pixels
+from backend.failures import RequestError
+from backend.geometry.canonical import Placement, UpAxis, turn
+from backend.geometry.finishing import finish
+from backend.geometry.mesh import Mesh
+from backend.geometry.queries import chunk_size
+from backend.geometry.surface import EmptySurfaceError, extract_surface
+from backend.image_tokenizer.interface import ImageTokenizer
+from backend.plan import Plan
+from backend.shape_tokenizer.interface import PrefixDecoder, ShapeTokenizer
+
+PREVIEW_CELLS = 40
+# Specks below this share of the largest part's area are sampling noise, not parts.
+ISLANDS = 0.004
+SHARPENINGS = 4  # steps in which a picture becomes sharp
+
+
+class Shapes:
+    """Meshes of a shape tokenizer's codes."""
+
+    def __init__(self, tokenizer: ShapeTokenizer, device: torch.device) -> None:
+        self.tokenizer, self.device = tokenizer, device
+        self.chunk = chunk_size(device)
+
+    @property
+    def up_axis(self) -> UpAxis:
+        return self.tokenizer.config.up_axis
+
+    @property
+    def previews(self) -> bool:
+        return isinstance(self.tokenizer, PrefixDecoder)
+
+    @torch.inference_mode()
+    def mesh(self, codes: Tensor, plan: Plan, placement: Placement | None, check: Callable[[], None]) -> Mesh:
+        """The finished mesh of (n,) codes, in the world of `placement` or at canonical size.
+
+        `check` may raise to stop. Raises RequestError where the shape is empty.
+        """
+        request = plan.request
+        try:
+            mesh = self._surface(self.tokenizer.decode(codes[None].to(self.device)), plan.cells, check)
+        except EmptySurfaceError as error:
+            raise RequestError(
+                "empty_shape", "The shape came out empty.", "Try another seed or other words."
+            ) from error
+        check()
+        mesh = finish(mesh, faces=request.faces, smoothing=request.smoothing or 0.0, islands=ISLANDS)
+        return self._placed(mesh, placement)
+
+    @torch.inference_mode()
+    def coarse(self, codes: Tensor, count: int, placement: Placement | None) -> Mesh | None:
+        """The shape of the first `count` codes, at steps worth showing; None where there is none."""
+        tokenizer = self.tokenizer
+        if (
+            not isinstance(tokenizer, PrefixDecoder)
+            or count % tokenizer.preview_stride
+            or count == len(codes)
+        ):
+            return None
+        try:
+            latents = tokenizer.decode_prefix(codes[None].to(self.device), count)
+            return self._placed(self._surface(latents, PREVIEW_CELLS, None), placement)
+        except EmptySurfaceError:
+            return None
+
+    def _surface(self, latents: Tensor, cells: int, check: Callable[[], None] | None) -> Mesh:
+        def field(queries: Tensor) -> Tensor:
+            return self.tokenizer.field(latents, queries.to(self.device)[None])[0]
+
+        return extract_surface(field, cells=cells, chunk=self.chunk, check=check)
+
+    def _placed(self, mesh: Mesh, placement: Placement | None) -> Mesh:
+        if placement is None:
+            vertices = turn(mesh.vertices, self.up_axis, "z")
+        else:
+            vertices = placement.to_world(mesh.vertices)
+        return replace(mesh, vertices=vertices.astype("float32"))
+
+
+class Pictures:
+    """Pictures of an image tokenizer's codes."""
+
+    previews = True
+
+    def __init__(self, tokenizer: ImageTokenizer, device: torch.device) -> None:
+        self.tokenizer, self.device = tokenizer, device
+
+    @torch.inference_mode()
+    def picture(self, codes: Tensor) -> Pixels:
+        return pixels(self.tokenizer.decode(codes[None].to(self.device))[0])
+
+    @torch.inference_mode()
+    def sharpening(self, codes: Tensor, count: int) -> Pixels | None:
+        """The picture of the first `count` codes, at steps worth showing."""
+        if count == len(codes) or count % max(1, len(codes) // SHARPENINGS):
+            return None
+        return pixels(self.tokenizer.decode_prefix(codes[None].to(self.device), count)[0])
+
+
+def pixels(image: Tensor) -> Pixels:
+    """(3, h, w) in [-1, 1] to opaque pixels (h, w, 4)."""
+    values = ((image.float().clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
+    alpha = torch.full_like(values[:1], 255)
+    out: Pixels = torch.cat((values, alpha)).permute(1, 2, 0).contiguous().cpu().numpy()
+    return out

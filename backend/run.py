@@ -1,0 +1,142 @@
+"""One request under way: words and sources are read, the sequence decoded, each segment shown as it comes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from torch import Tensor
+
+from backend.chain import Chain
+from backend.engine import Engine
+from backend.events import Coarse, Picture, PipelineEvent, Progress, Result, Sharpening
+from backend.failures import Cancelled
+from backend.geometry.mesh import Mesh
+from backend.model.text import TextEncoder
+from backend.plan import Plan
+from backend.published import published_box
+from backend.results import Pictures, Shapes
+from backend.sequence import Segment
+from backend.sources import SourceReader, Sources
+
+Events = Iterator[PipelineEvent | None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parts:
+    """What a loaded model works with; without a tokenizer, none of its modality."""
+
+    text: TextEncoder
+    engine: Engine
+    sources: SourceReader
+    shapes: Shapes | None
+    pictures: Pictures | None
+
+
+class Run:
+    """The events of one request; what it made so far is kept here."""
+
+    def __init__(self, parts: Parts, plan: Plan, cancelled: Callable[[], bool]) -> None:
+        self.parts, self.plan, self.cancelled = parts, plan, cancelled
+        self.clock = _Clock()
+        self.pictures: list[Picture] = []
+        self.mesh: Mesh | None = None
+        self.codes: Tensor | None = None  # of the shape
+
+    def events(self) -> Events:
+        """`Result` last; None where it waits for the batch's next token. Raises Cancelled or RequestError."""
+        request = self.plan.request
+        yield Progress(stage="reading prompt", done=0, total=1)
+        # Without words the sequence runs under the null embedding, as in training.
+        text = self.parts.text.encode([request.prompt]) if request.prompt.strip() else None
+        self.clock.lap("reading prompt")
+        sources = Sources(codes=[])
+        if self.plan.layout.prefix:
+            yield Progress(stage="reading source", done=0, total=1)
+            sources = self.parts.sources.read(request, self.plan.layout)
+            self.clock.lap("reading source")
+        box = None
+        if request.box is not None:
+            assert self.parts.shapes is not None, "the plan was checked"
+            box = published_box(request.box, self.parts.shapes.up_axis)
+        self._check()
+        chain = self.parts.engine.start(
+            text, self.plan.layout, sources.codes, self.plan.settings, bbox=box, prompt_key=request.prompt
+        )
+        try:
+            for number, segment in enumerate(self.plan.layout.targets):
+                yield from self._tokens(chain, number, segment, sources)
+                yield from self._finished(chain, number, segment, sources)
+        finally:
+            self.parts.engine.stop(chain)
+        tokens = None if self.codes is None else self.codes.numpy().astype(np.uint16)
+        yield Result(mesh=self.mesh, pictures=tuple(self.pictures), tokens=tokens, seconds=self.clock.laps)
+
+    def _tokens(self, chain: Chain, number: int, segment: Segment, sources: Sources) -> Events:
+        """Waits for each code of a target segment, with previews on the way."""
+        codes, stage, seen = chain.codes[number], f"{segment.modality} tokens", 0
+        while seen < len(codes):
+            self._check()
+            yield None
+            if chain.segment != number or chain.index == seen:  # its start has not been reached yet
+                continue
+            seen = chain.index
+            left = self.clock.left(seen, len(codes))
+            yield Progress(stage=stage, done=seen, total=len(codes), seconds_left=left)
+            yield from self._preview(codes, seen, number, segment, sources)
+        self.clock.lap(stage)
+
+    def _preview(
+        self, codes: Tensor, seen: int, number: int, segment: Segment, sources: Sources
+    ) -> Iterator[PipelineEvent]:
+        if segment.modality == "image":
+            assert self.parts.pictures is not None, "the plan was checked"
+            image = self.parts.pictures.sharpening(codes, seen)
+            if image is not None:
+                yield Sharpening(image=image, view=segment.view, segment=number)
+            return
+        assert self.parts.shapes is not None, "the plan was checked"
+        mesh = self.parts.shapes.coarse(codes, seen, sources.placement)
+        if mesh is not None:
+            yield Coarse(mesh=mesh)
+
+    def _finished(self, chain: Chain, number: int, segment: Segment, sources: Sources) -> Events:
+        """What a whole segment shows: its picture, or its mesh, at once even where more segments follow."""
+        codes = chain.codes[number]
+        if segment.modality == "image":
+            assert self.parts.pictures is not None, "the plan was checked"
+            image = self.parts.pictures.picture(codes)
+            self.pictures.append(Picture(image=image, view=segment.view, segment=number))
+            self.clock.lap("image tokens")
+            yield self.pictures[-1]
+            return
+        yield Progress(stage="surface", done=0, total=1)
+        assert self.parts.shapes is not None, "the plan was checked"
+        self.codes = codes
+        self.mesh = self.parts.shapes.mesh(codes, self.plan, sources.placement, self._check)
+        self.clock.lap("surface")
+        if number + 1 < len(self.plan.layout.targets):
+            yield Coarse(mesh=self.mesh)
+
+    def _check(self) -> None:
+        if self.cancelled():
+            raise Cancelled
+
+
+class _Clock:
+    """Seconds of each stage, and an honest guess of what a stage still needs."""
+
+    def __init__(self) -> None:
+        self.laps: dict[str, float] = {}
+        self.last = time.perf_counter()
+
+    def lap(self, stage: str) -> None:
+        now = time.perf_counter()
+        self.laps[stage] = self.laps.get(stage, 0.0) + now - self.last
+        self.last = now
+
+    def left(self, done: int, total: int) -> float | None:
+        """Seconds left of the running stage at its mean rate so far; None before there is a rate."""
+        return (time.perf_counter() - self.last) / done * (total - done) if done > 3 else None

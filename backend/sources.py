@@ -1,0 +1,99 @@
+"""What the user gives, as the codes that stand in a sequence's prefix."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+from backend.events import Pixels, Request
+from backend.failures import RequestError
+from backend.geometry.canonical import Placement, fit
+from backend.geometry.mesh import Mesh
+from backend.geometry.sampling import sample_surface
+from backend.image_tokenizer.interface import ImageTokenizer
+from backend.sequence import Layout
+from backend.shape_tokenizer.interface import ShapeTokenizer
+
+BACKGROUND = (255, 255, 255)  # under transparent pixels, as in training
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sources:
+    """Codes of the prefix segments, and where a source mesh stands in its own world."""
+
+    codes: list[Tensor]  # int64 (n,) of each segment, in order
+    placement: Placement | None = None
+
+
+class SourceReader:
+    """Encodes meshes and images with a model's tokenizers; either may be missing where no task needs it."""
+
+    def __init__(
+        self, shapes: ShapeTokenizer | None, images: ImageTokenizer | None, device: torch.device
+    ) -> None:
+        self.shapes, self.images, self.device = shapes, images, device
+
+    def read(self, request: Request, layout: Layout) -> Sources:
+        """Raises RequestError for a mesh without surface, or codes of another model."""
+        codes, placement, images = [], None, iter(request.images)
+        for segment in layout.prefix:
+            if segment.modality == "image":
+                codes.append(self._image(next(images)))
+            elif request.tokens is not None:
+                codes.append(self._tokens(request.tokens))
+            else:
+                assert request.mesh is not None, "the plan was checked"
+                own, placement = self._mesh(request.mesh)
+                codes.append(own)
+        return Sources(codes=codes, placement=placement)
+
+    def _tokens(self, tokens: NDArray[np.uint16]) -> Tensor:
+        assert self.shapes is not None, "the plan was checked"
+        config = self.shapes.config
+        if tokens.shape != (config.n_tokens,) or int(tokens.max(initial=0)) >= config.n_codes:
+            raise RequestError(
+                "bad_tokens",
+                "The object's tokens are another model's.",
+                "Send its mesh instead, or connect to the model that made it.",
+            )
+        return torch.from_numpy(tokens.astype(np.int64))
+
+    @torch.inference_mode()
+    def _mesh(self, mesh: Mesh) -> tuple[Tensor, Placement]:
+        """The same mesh always gives the same codes."""
+        assert self.shapes is not None, "the plan was checked"
+        config = self.shapes.config
+        try:
+            placement = fit(mesh.vertices, config.up_axis)
+            vertices = placement.to_canonical(mesh.vertices)
+            points, normals, _ = sample_surface(
+                vertices, mesh.faces, config.n_points, np.random.default_rng(0)
+            )
+        except ValueError as error:
+            raise RequestError(
+                "bad_mesh", f"The source has no surface: {error}.", "Select an object with faces."
+            ) from error
+        pair = (torch.from_numpy(values).to(self.device)[None] for values in (points, normals))
+        return self.shapes.encode(*pair)[0].cpu(), placement
+
+    @torch.inference_mode()
+    def _image(self, pixels: Pixels) -> Tensor:
+        assert self.images is not None, "the plan was checked"
+        square = prepared(pixels, self.images.config.size)
+        return self.images.encode(square.to(self.device)[None])[0].cpu()
+
+
+def prepared(pixels: Pixels, size: int) -> Tensor:
+    """(3, size, size) in [-1, 1]: on the background, padded to a square, resized with a good filter."""
+    image = Image.fromarray(pixels, "RGBA")
+    side = max(image.size)
+    square = Image.new("RGBA", (side, side), (*BACKGROUND, 255))
+    square.alpha_composite(image, ((side - image.width) // 2, (side - image.height) // 2))
+    small = square.convert("RGB").resize((size, size), Image.Resampling.LANCZOS)
+    values = torch.from_numpy(np.asarray(small, np.float32).copy())
+    return (values / 127.5 - 1).permute(2, 0, 1)

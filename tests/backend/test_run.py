@@ -1,0 +1,152 @@
+"""Every task through a small model: what comes out, in which order, alone and side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from backend.events import Coarse, Picture, PipelineEvent, Progress, Request, Result, Sharpening
+from backend.failures import Cancelled
+from backend.jobs import run_alone
+from backend.pipeline import Pipeline
+from backend.tasks import TASKS
+from tests.backend.small_model import IMAGE_TOKENS, SHAPE_TOKENS, small_pipeline
+from tests.backend.test_sources import ball
+
+IMAGE = np.full((8, 8, 4), 255, np.uint8)
+SHAPE = {"mesh": ball(2.0, 5.0)}
+REQUESTS = {
+    "text_to_image": {},
+    "text_to_shape": {},
+    "image_to_shape": {"images": (IMAGE,)},
+    "shape_to_image": SHAPE,
+    "image_to_view": {"images": (IMAGE,), "views": ("left",)},
+    "shape_to_view": {**SHAPE, "views": ("top",)},
+    "text_to_view": {"views": ("back",)},
+    "text_to_image_shape": {},
+    "text_to_shape_view": {"views": ("front",)},
+    "views_to_shape": {"images": (IMAGE, IMAGE), "image_views": ("front", "back")},
+    "shape_to_views": {**SHAPE, "views": ("front", "back", "left", "right", "top", "bottom")},
+    "text_to_views_shape_views": {"image_views": ("front", "left"), "views": ("back", "right")},
+    "edit_shape": SHAPE,
+}
+
+
+@pytest.fixture(scope="module")
+def pipeline() -> Pipeline:
+    return small_pipeline()
+
+
+def request(task: str, **settings: object) -> Request:
+    words = "a red ball" if TASKS[task].needs_text else ""
+    return Request(task=task, prompt=words, cells=16, **(REQUESTS[task] | settings))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("task", list(TASKS))
+def test_every_task_makes_what_its_row_says(pipeline: Pipeline, task: str) -> None:
+    asked = request(task)
+    *before, result = run_alone(pipeline, asked)
+    targets = TASKS[task].layout(asked.image_views, asked.views).targets
+    assert isinstance(result, Result)
+    views = [segment.view for segment in targets if segment.modality == "image"]
+    assert [picture.view for picture in result.pictures] == views
+    assert [event for event in before if isinstance(event, Picture)] == list(result.pictures)
+    assert (result.mesh is not None) == ("shape" in TASKS[task].targets)
+    assert (result.tokens is not None) == (result.mesh is not None)
+    assert not pipeline.parts.engine.chains
+
+
+def test_a_chain_is_shown_segment_by_segment(pipeline: Pipeline) -> None:
+    kinds = [
+        type(event).__name__
+        for event in run_alone(pipeline, request("text_to_image_shape"))
+        if not isinstance(event, Progress)
+    ]
+    expected = ["Sharpening"] * (IMAGE_TOKENS - 1) + ["Picture"] + ["Coarse"] * 2 + ["Result"]
+    assert kinds == expected
+
+
+def test_progress_counts_every_token_of_each_segment(pipeline: Pipeline) -> None:
+    events = [e for e in run_alone(pipeline, request("text_to_image_shape")) if isinstance(e, Progress)]
+    counts = {
+        stage: [e.done for e in events if e.stage == stage] for stage in ("image tokens", "shape tokens")
+    }
+    assert counts["image tokens"] == list(range(1, IMAGE_TOKENS + 1))
+    assert counts["shape tokens"] == list(range(1, SHAPE_TOKENS + 1))
+
+
+def test_an_edited_mesh_stays_where_its_source_is(pipeline: Pipeline) -> None:
+    *_, result = run_alone(pipeline, request("edit_shape"))
+    assert isinstance(result, Result)
+    assert result.mesh is not None
+    middle = (result.mesh.vertices.max(axis=0) + result.mesh.vertices.min(axis=0)) / 2
+    assert middle == pytest.approx([5.0, 5.0, 5.0], abs=1e-3)
+
+
+def test_jobs_side_by_side_give_what_each_gives_alone(pipeline: Pipeline) -> None:
+    asked = [request("text_to_image_shape", seed=1), request("edit_shape"), request("text_to_shape", seed=2)]
+    alone = [list(run_alone(pipeline, one))[-1] for one in asked]
+    for expected, found in zip(alone, together(pipeline, asked), strict=True):
+        assert isinstance(expected, Result)
+        assert isinstance(found, Result)
+        assert np.array_equal(expected.tokens, found.tokens)  # type: ignore[arg-type]
+
+
+def together(pipeline: Pipeline, asked: list[Request]) -> list[PipelineEvent | None]:
+    """The last event of each, run as the worker does."""
+    runs: dict[int, Iterator[PipelineEvent | None]] = {}
+    for number, one in enumerate(asked):
+        runs[number] = pipeline.start(one, lambda: False)
+    last: list[PipelineEvent | None] = [None] * len(asked)
+    while runs:
+        for number, run in tuple(runs.items()):
+            for event in run:
+                if event is None:
+                    break
+                last[number] = event
+            else:
+                del runs[number]
+        pipeline.advance()
+    return last
+
+
+def test_a_cancelled_run_leaves_the_batch(pipeline: Pipeline) -> None:
+    seen: list[PipelineEvent | None] = []
+    run = pipeline.start(request("text_to_shape"), lambda: len(seen) > 4)
+    while len(seen) <= 4:
+        seen.append(next(run))
+        pipeline.advance()
+    with pytest.raises(Cancelled):
+        list(run)
+    assert not pipeline.parts.engine.chains
+
+
+def test_a_closed_run_leaves_the_batch(pipeline: Pipeline) -> None:
+    run = pipeline.start(request("text_to_shape"), lambda: False)
+    while next(run) is not None:  # type: ignore[call-overload]
+        pass
+    assert pipeline.parts.engine.chains
+    run.close()  # type: ignore[attr-defined]
+    assert not pipeline.parts.engine.chains
+
+
+def test_a_model_offers_what_it_was_trained_for_and_has_the_parts_for() -> None:
+    offered = small_pipeline(images=False).capabilities()["tasks"]
+    assert offered == ["text_to_shape", "edit_shape"]
+    assert small_pipeline(tasks=("text_to_image",)).capabilities()["tasks"] == ["text_to_image"]
+
+
+def test_a_repeated_prompt_is_encoded_once() -> None:
+    pipeline = small_pipeline()
+    for seed in (0, 1):
+        list(run_alone(pipeline, request("text_to_shape", seed=seed)))
+    assert pipeline.text.encoder.prompts == 1
+
+
+def test_the_picture_sharpens_before_it_is_finished(pipeline: Pipeline) -> None:
+    events = list(run_alone(pipeline, request("text_to_image")))
+    sharpenings = [event for event in events if isinstance(event, Sharpening)]
+    assert len(sharpenings) == IMAGE_TOKENS - 1
+    assert not any(isinstance(event, Coarse) for event in events)
