@@ -14,8 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 Logits = NDArray[np.float32]  # (V,)
-# Codes below this share of the probability are looked at only where the likelier ones do not fill a nucleus.
-LIKELY = 1e-3
+# Logits so far below the greatest, at temperature 1, add less to a sum of 2^16 than float32 rounds away.
+FAINT = 30.0
+LIKELY = 1e-3  # share of the probability; codes above it are few, and mostly fill a nucleus
+FEW = 1024  # codes that are worth sorting
 BLOCK = 256  # codes summed at a time; a running sum over a whole vocabulary is ten times slower
 
 
@@ -84,35 +86,44 @@ def choose(logits: Logits, settings: SamplingSettings, generator: np.random.Gene
     """The next id."""
     if settings.temperature == 0:
         return int(logits.argmax())
-    ids = None
-    if 0 < settings.top_k < len(logits):
-        ids = np.argpartition(logits, -settings.top_k)[-settings.top_k :]
-        logits = logits[ids]
-    weights = logits * np.float32(1 / settings.temperature)
-    weights -= weights.max()
-    np.exp(weights, out=weights)
+    top, inverse = logits.max(), np.float32(1 / settings.temperature)
+    ids = np.flatnonzero(logits >= top - np.float32(FAINT * settings.temperature))
+    if 0 < settings.top_k < len(ids):
+        ids = ids[_largest(logits[ids], None, settings.top_k)]
+    weights = np.exp((logits[ids] - top) * inverse)
     if settings.top_p < 1:
         kept = nucleus(weights, settings.top_p)
-        index = int(kept[_draw(weights[kept], generator)])
-    else:
-        index = _draw(weights, generator)
-    return index if ids is None else int(ids[index])
+        ids, weights = ids[kept], weights[kept]
+    return int(ids[_draw(weights, generator)])
 
 
 def nucleus(weights: Logits, p: float) -> NDArray[np.intp]:
-    """The likeliest ids that together hold share p of the weights, likeliest first (Holtzman 2020).
+    """The likeliest ids that together hold share p of the weights (Holtzman 2020), in no order.
 
-    The id that reaches p stays.
+    The id that reaches p stays, and so do those exactly as likely.
     """
     total = float(weights.sum())
-    wanted = p * total
     likely = np.flatnonzero(weights >= LIKELY * total)
-    if weights[likely].sum(dtype=np.float64) < wanted:
-        # All ids below this share hold less than 1 - p together, so none of them is in the nucleus.
-        likely = np.flatnonzero(weights >= (1 - p) / len(weights) * total)
-    order: NDArray[np.intp] = likely[np.argsort(-weights[likely], kind="stable")]
-    reached = weights[order].cumsum(dtype=np.float64)
-    return order[: int(reached.searchsorted(wanted)) + 1]
+    few = weights[likely]
+    if few.sum(dtype=np.float64) >= p * total:
+        return likely[_largest(few, few, p * total)]
+    return _largest(np.log(weights), weights, p * total)
+
+
+def _largest(values: Logits, weights: Logits | None, wanted: float) -> NDArray[np.intp]:
+    """Where the largest values are whose weights (their number, if None) reach `wanted`; equals stay."""
+    held, inside = 0.0, np.arange(len(values))
+    high, low = values.max(), values.min()
+    if len(values) > FEW and high > low:
+        # Sort only around the end: the sums of even steps in value say where that is.
+        steps = ((high - values) * np.float32(FEW / (high - low))).astype(np.intp)
+        sums = np.bincount(steps, weights).cumsum()
+        end = min(int(sums.searchsorted(wanted)), len(sums) - 1)
+        held, inside = float(sums[end - 1]) if end else 0.0, np.flatnonzero(steps == end)
+    inside = inside[np.argsort(-values[inside])]
+    added = np.ones(len(inside)) if weights is None else weights[inside]
+    count = int(added.cumsum(dtype=np.float64).searchsorted(wanted - held))
+    return np.flatnonzero(values >= values[inside[min(count, len(inside) - 1)]])
 
 
 def _draw(weights: Logits, generator: np.random.Generator) -> int:
