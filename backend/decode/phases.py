@@ -1,0 +1,208 @@
+"""One token through the layers, cut into phases whose units threads may run in any order.
+
+A layer has five phases: queries, keys and values | attention | output projection | gate and up | down. The heads
+asked for follow. A unit is UNIT outputs of a matrix, or one head of one row. `plan` is the address of the words that
+`backend.decode.plan` names.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from backend.decode import plan as words
+from backend.decode.attention import attend
+from backend.decode.memory import floats, load_float, word
+from backend.decode.microkernel import BFLOAT16, INT8, OUTPUTS
+from backend.decode.plan import BIAS, DOWN, GATE, IN_FEATURES, KIND, LINEAR_WORDS, OUT_FEATURES
+from backend.decode.plan import PER_LAYER, PROJECTION, QUERY_KEY, SCALE, UP, VALUE, WEIGHT
+from backend.decode.products import multiply
+from backend.decode.vector_math import gated, layer_norm, norm_and_rotate
+
+UNIT = 4 * OUTPUTS  # outputs of a matrix that are claimed together
+PHASES = 5
+ENTER, ATTEND, LEAVE, WIDEN, NARROW = range(PHASES)
+
+
+@njit  # type: ignore[untyped-decorator]
+def _unit_count(outputs):  # type: ignore[no-untyped-def]
+    return (outputs + UNIT - 1) // UNIT
+
+
+@njit  # type: ignore[untyped-decorator]
+def _linear(plan, layer, which):  # type: ignore[no-untyped-def]
+    return word(plan, words.LINEARS) + 8 * LINEAR_WORDS * (layer * PER_LAYER + which)
+
+
+@njit  # type: ignore[untyped-decorator]
+def units(plan, phase):  # type: ignore[no-untyped-def]
+    """How many units the phase has; -1 after the last phase."""
+    layers, width = word(plan, words.LAYERS), word(plan, words.WIDTH)
+    head = phase - PHASES * layers
+    if head >= 0:
+        if head >= word(plan, words.MODALITIES):
+            return -1
+        asked = word(plan, words.ASKED) + 16 * head
+        if word(asked, 0) == word(asked, 1):
+            return 0
+        return _unit_count(word(_linear(plan, layers, head), OUT_FEATURES))
+    kind = phase % PHASES
+    if kind == ENTER:
+        return _unit_count(2 * width) + _unit_count(width)
+    if kind == ATTEND:
+        return word(plan, words.ROWS) * word(plan, words.HEADS)
+    return _unit_count(word(plan, words.HIDDEN) if kind == WIDEN else width)
+
+
+@njit  # type: ignore[untyped-decorator]
+def _project(linear, start, stop, rows, x, y, y_stride):  # type: ignore[no-untyped-def]
+    """y[r, o] = linear(x[r])[o] for the outputs of units start .. stop-1; x and y are of the first of the rows."""
+    first = start * UNIT
+    count = min(stop * UNIT, word(linear, OUT_FEATURES)) - first
+    if count <= 0:
+        return
+    inputs, kind = word(linear, IN_FEATURES), word(linear, KIND)
+    y += 4 * first
+    for row in range(rows):
+        floats(y + row * y_stride, count)[:] = np.float32(0)
+    item = 1 if kind == INT8 else 2 if kind == BFLOAT16 else 4
+    w = word(linear, WEIGHT) + item * inputs * first
+    multiply(kind, x, 4 * inputs, rows, w, inputs, count, y, y_stride)
+    for row in range(rows):
+        out = floats(y + row * y_stride, count)
+        if word(linear, SCALE) != 0:
+            scale = floats(word(linear, SCALE) + 4 * first, count)
+            for o in range(count):
+                out[o] *= scale[o]
+        if word(linear, BIAS) != 0:
+            bias = floats(word(linear, BIAS) + 4 * first, count)
+            for o in range(count):
+                out[o] += bias[o]
+
+
+@njit  # type: ignore[untyped-decorator]
+def _enter(plan, layer, start, stop):  # type: ignore[no-untyped-def]
+    rows, width = word(plan, words.ROWS), word(plan, words.WIDTH)
+    x, y, stride = word(plan, words.NORMED), word(plan, words.QKV), 12 * width
+    split = _unit_count(2 * width)
+    _project(_linear(plan, layer, QUERY_KEY), start, min(stop, split), rows, x, y, stride)
+    after = max(start, split) - split
+    _project(_linear(plan, layer, VALUE), after, stop - split, rows, x, y + 8 * width, stride)
+
+
+@njit  # type: ignore[untyped-decorator]
+def _cached(plan, layer, place, head):  # type: ignore[no-untyped-def]
+    """Address of a head's keys, and how far behind them its values lie."""
+    heads, places = word(plan, words.HEADS), word(plan, words.PLACES)
+    per_head = 4 * word(plan, words.LENGTH) * (word(plan, words.WIDTH) // heads)
+    at = ((2 * layer * places + place) * heads + head) * per_head
+    return word(plan, words.CACHE) + at, places * heads * per_head
+
+
+@njit  # type: ignore[untyped-decorator]
+def _attend(plan, layer, unit, thread):  # type: ignore[no-untyped-def]
+    """Head `unit % N` of row `unit // N`: norms, rotation, its new key and value, attention."""
+    heads, width = word(plan, words.HEADS), word(plan, words.WIDTH)
+    row, head, size = unit // heads, unit % heads, width // heads
+    place, position = word(word(plan, words.BATCH), 2 * row), word(word(plan, words.BATCH), 2 * row + 1)
+    keys, between = _cached(plan, layer, place, head)
+    values = keys + between
+
+    new = word(plan, words.QKV) + 4 * (3 * row * width + head * size)
+    query, key = floats(new, size), floats(new + 4 * width, size)
+    norms = word(plan, words.NORMS) + 8 * layer * size
+    rotary = word(plan, words.ROTARY) + 4 * position * size
+    cosine = floats(rotary, size)
+    sine = floats(rotary + 4 * word(plan, words.LENGTH) * size, size)
+    eps = load_float(word(plan, words.EPSILONS) + 4)
+    norm_and_rotate(query, floats(norms, size), cosine, sine, eps, query)
+    last = 4 * position * size
+    norm_and_rotate(key, floats(norms + 4 * size, size), cosine, sine, eps, floats(keys + last, size))
+    floats(values + last, size)[:] = floats(new + 8 * width, size)
+
+    known, known_keys, known_values = 0, 0, 0
+    if layer < word(plan, words.DUAL):
+        row_known = word(plan, words.KNOWN) + 8 * place * (1 + 2 * word(plan, words.DUAL))
+        known = word(row_known, 0)
+        known_keys = word(row_known, 1 + 2 * layer) + 4 * known * head * size
+        known_values = word(row_known, 2 + 2 * layer) + 4 * known * head * size
+    following = min(unit + 1, word(plan, words.ROWS) * heads - 1)
+    next_place = word(word(plan, words.BATCH), 2 * (following // heads))
+    ahead = _cached(plan, layer, next_place, following % heads)[0] - keys
+    scores = word(plan, words.SCORES) + 4 * thread * word(plan, words.POSITIONS)
+    out = word(plan, words.ATTENDED) + 4 * (row * width + head * size)
+    conditioning, own = (known, known_keys, known_values), (position + 1, keys, values)
+    attend(new, size, conditioning, own, ahead, scores, out)
+
+
+@njit  # type: ignore[untyped-decorator]
+def _add(plan, linear, start, stop, source):  # type: ignore[no-untyped-def]
+    """Project and add to the residual stream."""
+    rows, width = word(plan, words.ROWS), word(plan, words.WIDTH)
+    added, x = word(plan, words.ADDED), word(plan, words.X)
+    _project(linear, start, stop, rows, source, added, 4 * width)
+    first = start * UNIT
+    count = min(stop * UNIT, width) - first
+    for row in range(rows):
+        at = 4 * (row * width + first)
+        stream, more = floats(x + at, count), floats(added + at, count)
+        for o in range(count):
+            stream[o] += more[o]
+
+
+@njit  # type: ignore[untyped-decorator]
+def _widen(plan, layer, start, stop):  # type: ignore[no-untyped-def]
+    rows, hidden = word(plan, words.ROWS), word(plan, words.HIDDEN)
+    x, gate, up = word(plan, words.NORMED), word(plan, words.GATED), word(plan, words.RAISED)
+    _project(_linear(plan, layer, GATE), start, stop, rows, x, gate, 4 * hidden)
+    _project(_linear(plan, layer, UP), start, stop, rows, x, up, 4 * hidden)
+    first = start * UNIT
+    count = min(stop * UNIT, hidden) - first
+    for row in range(rows):
+        at = 4 * (row * hidden + first)
+        gated(floats(gate + at, count), floats(up + at, count))
+
+
+@njit  # type: ignore[untyped-decorator]
+def _head(plan, layers, head, start, stop):  # type: ignore[no-untyped-def]
+    asked = word(plan, words.ASKED) + 16 * head
+    first, rows = word(asked, 0), word(asked, 1) - word(asked, 0)
+    x = word(plan, words.NORMED) + 4 * first * word(plan, words.WIDTH)
+    stride = 4 * word(plan, words.CODES)
+    y = word(plan, words.LOGITS) + first * stride
+    _project(_linear(plan, layers, head), start, stop, rows, x, y, stride)
+
+
+@njit  # type: ignore[untyped-decorator]
+def run_units(plan, phase, start, stop, thread):  # type: ignore[no-untyped-def]
+    layers, layer, kind = word(plan, words.LAYERS), phase // PHASES, phase % PHASES
+    if layer >= layers:
+        _head(plan, layers, phase - PHASES * layers, start, stop)
+    elif kind == ENTER:
+        _enter(plan, layer, start, stop)
+    elif kind == ATTEND:
+        for unit in range(start, stop):
+            _attend(plan, layer, unit, thread)
+    elif kind == LEAVE:
+        _add(plan, _linear(plan, layer, PROJECTION), start, stop, word(plan, words.ATTENDED))
+    elif kind == WIDEN:
+        _widen(plan, layer, start, stop)
+    else:
+        _add(plan, _linear(plan, layer, DOWN), start, stop, word(plan, words.GATED))
+
+
+@njit  # type: ignore[untyped-decorator]
+def normalise(plan):  # type: ignore[no-untyped-def]
+    width, eps = word(plan, words.WIDTH), load_float(word(plan, words.EPSILONS))
+    for row in range(word(plan, words.ROWS)):
+        at = 4 * row * width
+        x, normed = word(plan, words.X) + at, word(plan, words.NORMED) + at
+        layer_norm(floats(x, width), floats(normed, width), eps)
+
+
+@njit  # type: ignore[untyped-decorator]
+def finish_phase(plan, phase):  # type: ignore[no-untyped-def]
+    """What one thread does between two phases."""
+    kind = phase % PHASES
+    if phase < PHASES * word(plan, words.LAYERS) and (kind == LEAVE or kind == NARROW):
+        normalise(plan)

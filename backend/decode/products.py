@@ -1,0 +1,120 @@
+"""Products of a few rows with a range of a weight matrix's outputs, from microkernel tiles.
+
+Addresses are int64 and strides are in bytes: weights, caches and buffers of unlike types pass one signature.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from numba import njit
+
+from backend.decode.memory import load_float, store_float
+from backend.decode.microkernel import (
+    BFLOAT16,
+    BLOCK,
+    FLOAT32,
+    INT8,
+    ITEM_BYTES,
+    LANES,
+    NARROW,
+    OUTPUTS,
+    ROWS,
+    make_load,
+    make_tile,
+)
+
+SHARE = -(-OUTPUTS // 3)  # rows a tile prefetches where three or more tiles share the next weights
+
+
+def _make_block(kind: int, outputs: int) -> Any:
+    """All rows' products with `outputs` outputs over one block of inputs."""
+    one, two, three, four = (make_tile(kind, outputs, rows, outputs) for rows in range(1, ROWS + 1))
+    shared = make_tile(kind, outputs, ROWS, SHARE)
+
+    @njit  # type: ignore[untyped-decorator]
+    def block(x, x_stride, rows, w, w_stride, inputs, y, y_stride, ahead):  # type: ignore[no-untyped-def]
+        row = 0
+        while rows - row >= ROWS:
+            if rows >= 3 * ROWS:
+                part = ahead + row // ROWS % 3 * SHARE * w_stride
+                shared(x, x_stride, w, w_stride, inputs, y, y_stride, part)
+            else:
+                four(x, x_stride, w, w_stride, inputs, y, y_stride, ahead)
+            x += ROWS * x_stride
+            y += ROWS * y_stride
+            row += ROWS
+        if rows - row == 3:
+            three(x, x_stride, w, w_stride, inputs, y, y_stride, ahead)
+        elif rows - row == 2:
+            two(x, x_stride, w, w_stride, inputs, y, y_stride, ahead)
+        elif rows - row == 1:
+            one(x, x_stride, w, w_stride, inputs, y, y_stride, ahead)
+
+    return block
+
+
+def _make_multiply(kind: int) -> Any:
+    wide, narrow, single = (_make_block(kind, outputs) for outputs in (OUTPUTS, NARROW, 1))
+    item, load_weight = ITEM_BYTES[kind], make_load(kind)
+
+    @njit  # type: ignore[untyped-decorator]
+    def strip(x, x_stride, rows, w, w_stride, inputs, outputs, y, y_stride):  # type: ignore[no-untyped-def]
+        """Every output over one block of inputs."""
+        done = 0
+        while outputs - done >= OUTPUTS:
+            ahead = w + OUTPUTS * w_stride
+            wide(x, x_stride, rows, w, w_stride, inputs, y, y_stride, ahead)
+            w, y, done = ahead, y + 4 * OUTPUTS, done + OUTPUTS
+        while outputs - done >= NARROW:
+            narrow(x, x_stride, rows, w, w_stride, inputs, y, y_stride, w)
+            w, y, done = w + NARROW * w_stride, y + 4 * NARROW, done + NARROW
+        if outputs > done:
+            single(x, x_stride, rows, w, w_stride, inputs, y, y_stride, w)
+
+    @njit  # type: ignore[untyped-decorator]
+    def remaining_inputs(x, x_stride, rows, w, w_stride, first, inputs, outputs, y, y_stride):  # type: ignore[no-untyped-def]
+        for row in range(rows):
+            for output in range(outputs):
+                place = y + row * y_stride + 4 * output
+                total = load_float(place)
+                for k in range(first, inputs):
+                    weight = load_weight(w + output * w_stride + item * k)
+                    total += weight * load_float(x + row * x_stride + 4 * k)
+                store_float(place, total)
+
+    @njit  # type: ignore[untyped-decorator]
+    def multiply(x, x_stride, rows, w, inputs, outputs, y, y_stride):  # type: ignore[no-untyped-def]
+        w_stride = item * inputs
+        vectors = inputs // LANES * LANES
+        # With few rows the weights are read in the order of memory, with many the rows' block stays in the cache.
+        outputs_at_once = OUTPUTS if rows <= ROWS else outputs
+        for first in range(0, outputs, outputs_at_once):
+            some = min(outputs_at_once, outputs - first)
+            w_first, y_first = w + first * w_stride, y + 4 * first
+            for k in range(0, vectors, BLOCK):
+                width = min(BLOCK, vectors - k)
+                strip(x + 4 * k, x_stride, rows, w_first + item * k, w_stride, width, some, y_first, y_stride)
+        if vectors < inputs:
+            remaining_inputs(x, x_stride, rows, w, w_stride, vectors, inputs, outputs, y, y_stride)
+
+    return multiply
+
+
+multiply_float = _make_multiply(FLOAT32)
+multiply_bfloat = _make_multiply(BFLOAT16)
+multiply_int8 = _make_multiply(INT8)
+
+
+@njit  # type: ignore[untyped-decorator]
+def multiply(kind, x, x_stride, rows, w, inputs, outputs, y, y_stride):  # type: ignore[no-untyped-def]
+    """y[r, o] += dot(x[r], w[o]) for `outputs` consecutive rows of weights from the address w on.
+
+    The order of each sum depends on `inputs` alone.
+    """
+    if kind == FLOAT32:
+        multiply_float(x, x_stride, rows, w, inputs, outputs, y, y_stride)
+    elif kind == BFLOAT16:
+        multiply_bfloat(x, x_stride, rows, w, inputs, outputs, y, y_stride)
+    else:
+        multiply_int8(x, x_stride, rows, w, inputs, outputs, y, y_stride)
