@@ -15,6 +15,7 @@ from torch import Tensor
 from backend.chain import Chain
 from backend.decode.interface import RowDecoder
 from backend.decode.recent import KeysValues, RecentKeysValues
+from backend.decode.rows import KernelRows
 from backend.decode.torch_rows import TorchRows
 from backend.model.text import TextEmbeddings
 from backend.model.transformer import DualStreamTransformer
@@ -43,7 +44,7 @@ class Engine:
                 "a model without a learned null sequence needs the embedding of the empty prompt"
             )
         self.model, self.device = model.eval(), device
-        self.decoder = TorchRows(model) if decoder is None else decoder
+        self.decoder = decoder or (KernelRows(model) if device.type == "cpu" else TorchRows(model))
         self.chains: list[Chain] = []
         self.recent = RecentKeysValues(CACHED_BYTES)
         with torch.inference_mode():

@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from backend.chain import Chain
+from backend.decode.rows import KernelRows
 from backend.decode.torch_rows import TorchRows
 from backend.engine import Engine
 from backend.model.config import TextInput, TransformerConfig
@@ -46,7 +47,7 @@ SHAPE, IMAGE, FRONT, LEFT = (
     Segment("image", view="front"),
     Segment("image", view="left"),
 )
-DECODERS = [TorchRows]
+DECODERS = [KernelRows, TorchRows]
 
 
 @pytest.fixture(scope="module")
@@ -267,7 +268,7 @@ def test_model_without_null_text_asks_for_the_empty_prompt() -> None:
 
 @pytest.mark.skipif(not GOLDEN.is_dir(), reason="the golden vectors are not on this machine")
 @pytest.mark.parametrize("decoder", DECODERS)
-def test_greedy_ids_of_a_batch_are_the_published_ones(decoder: type[TorchRows]) -> None:
+def test_greedy_ids_of_a_batch_are_the_published_ones(decoder: type[KernelRows | TorchRows]) -> None:
     config = TransformerConfig(
         n_dual=3,
         n_single=2,
