@@ -1,0 +1,282 @@
+"""Decoding against its baselines and the bandwidth bound: python benchmarks/decode.py [WEIGHTS].
+
+On a CPU: the bundled model and a random one, two rows (guidance) in fp32, eight jobs at once, bf16 and int8.
+On a GPU: omni123-2b with random weights. Ratios are to what the same run measured; the last line is JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import statistics
+import sys
+import time
+from collections.abc import Callable, Sequence
+from copy import deepcopy
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from decode_baselines import RerotatingRows, median_ms, read_bandwidth, uncached_ms
+from torch import Tensor
+
+from backend import presets
+from backend.decode.torch_rows import TorchRows
+from backend.engine import Engine
+from backend.model.config import TextInput, TransformerConfig
+from backend.model.quantized import block_linears, quantize_linears
+from backend.model.text import TextEmbeddings
+from backend.model.transformer import DualStreamTransformer
+from backend.pipeline import Pipeline
+from backend.presets import cache_elements
+from backend.sampling import SamplingSettings
+from backend.sequence import Layout, Segment
+from backend.server.cli import BUNDLED
+
+CPU = torch.device("cpu")
+SHAPE = Layout(targets=(Segment("shape"),))
+PROMPTS = (
+    "a round wooden table",
+    "a red car",
+    "a tall bookshelf with five shelves",
+    "a green tree",
+    "a small house with a chimney",
+    "a sword",
+    "a teapot",
+    "a wooden chair with a high back",
+)
+GREEDY = SamplingSettings(guidance=2.0)
+SAMPLED = SamplingSettings(guidance=1.0, temperature=0.5, top_p=0.9)
+
+
+def random_model() -> DualStreamTransformer:
+    """6 dual and 2 single-stream layers of width 512, 256 tokens."""
+    torch.manual_seed(0)
+    config = TransformerConfig(
+        n_dual=6,
+        n_single=2,
+        width=512,
+        n_heads=8,
+        n_shape_codes=4096,
+        shape_code_dim=16,
+        n_shape_tokens=256,
+        text=(TextInput(width=384, tokens=32),),
+        embed_codes="learned",
+    )
+    return DualStreamTransformer(config).eval().requires_grad_(False)
+
+
+def bytes_per_step(model: DualStreamTransformer, conditioning: Sequence[int], position: float) -> float:
+    """What must be read for one token of each row: weights of the generation half, then keys and values.
+
+    conditioning: positions of each row's; position: how many fed ones there are, on average.
+    """
+    config = model.config
+    tensors = [*model.named_parameters(), *model.named_buffers()]
+    blocks = [
+        tensor
+        for name, tensor in tensors
+        if name.startswith("transformer.") and not any(part in name for part in ("pre_c", "post_2", "wte"))
+    ]
+    head = model.lm_head.weight[: config.n_shape_codes]
+    weights = sum(tensor.numel() * tensor.element_size() for tensor in (*blocks, head))
+    table = model.transformer.wte.weight
+    element = 4 if table.device.type == "cpu" else table.element_size()  # caches are float32 on CPUs
+    cached = sum(
+        cache_elements(config, 0, row) + position * cache_elements(config, 1, 0) for row in conditioning
+    )
+    return weights + element * cached
+
+
+def decode(
+    engine: Engine, texts: Sequence[TextEmbeddings], settings: SamplingSettings, *, seed: int = 0
+) -> tuple[float, list[list[int]]]:
+    """Milliseconds of one step of a chain for each text together, and their codes; seeds count up."""
+    chains = [
+        engine.start(text, SHAPE, [], replace(settings, seed=seed + n), prompt_key=f"prompt {seed + n}")
+        for n, text in enumerate(texts)
+    ]
+    started = time.perf_counter()
+    while engine.chains:
+        engine.advance()
+    spent = time.perf_counter() - started
+    return 1000 * spent / len(chains[0].codes[0]), [chain.codes[0].tolist() for chain in chains]
+
+
+def one_job_ms(engine: Engine, text: TextEmbeddings, settings: SamplingSettings, times: int = 5) -> float:
+    return statistics.median(decode(engine, [text], settings)[0] for _ in range(times))
+
+
+def rerotating_ms(engine: Engine, text: TextEmbeddings) -> float:
+    """Milliseconds of one token of two rows, over a whole shape."""
+    model, length = engine.model, engine.model.config.n_shape_tokens
+    with torch.inference_mode():
+        plain = RerotatingRows(model, [model.prompt_keys_values(text), engine.unconditional], length)
+    started = time.perf_counter()
+    for index in range(length):
+        plain.step([index, index])
+    return 1000 * (time.perf_counter() - started) / length
+
+
+def eight_jobs(
+    engine: Engine, texts: Sequence[TextEmbeddings], settings: SamplingSettings
+) -> dict[str, float | bool]:
+    """A batch of eight against one job, and against each of the eight alone."""
+    one = one_job_ms(engine, texts[0], settings)
+    decode(engine, texts, settings)
+    laps, codes = zip(*(decode(engine, texts, settings) for _ in range(3)), strict=True)
+    alone = [decode(engine, [text], settings, seed=n)[1][0] for n, text in enumerate(texts)]
+    step = statistics.median(laps)
+    return {
+        "step_ms": round(step, 3),
+        "throughput_over_one": round(len(texts) * one / step, 2),
+        "identical": all(batch == alone for batch in codes),
+    }
+
+
+def cpu_decoding(
+    model: DualStreamTransformer, texts: Sequence[TextEmbeddings], read: float
+) -> dict[str, Any]:
+    """fp32 with guidance, against every baseline."""
+    engine, length = Engine(model, CPU), model.config.n_shape_tokens
+    decode(engine, texts[:1], GREEDY)  # compiles, and grows the caches
+    one = one_job_ms(engine, texts[0], GREEDY, 7)
+    rows = [row[0][0].shape[1] for row in (model.prompt_keys_values(texts[0]), engine.unconditional)]
+    needed = bytes_per_step(model, rows, (length + 1) / 2)
+    return {
+        "ms_per_token": round(one, 3),
+        "MB_per_token": round(needed / 1e6, 1),
+        "share_of_bandwidth_bound": round(needed / read / 1e6 / one, 3),
+        "over_uncached_at_half_length": round(uncached_ms(model, texts[0], at=length // 2) / one, 1),
+        "over_rerotating": round(rerotating_ms(engine, texts[0]) / one, 2),
+        "eight_jobs_greedy": eight_jobs(engine, texts, GREEDY),
+        "eight_jobs_sampled": eight_jobs(engine, texts, SAMPLED),
+    }
+
+
+def forced_logits(engine: Engine, text: TextEmbeddings, codes: Sequence[int]) -> Tensor:
+    """(L, V) of one row that is fed these codes."""
+    model = engine.model
+    with torch.inference_mode():
+        conditioning = model.prompt_keys_values(text)
+    engine.decoder.reserve(1, conditioning[0][0].shape[1], len(codes))
+    engine.decoder.join(0, conditioning)
+    fed = [model.vocabulary.start(SHAPE.targets[0]), *codes[:-1]]
+    logits = [engine.decoder.step([0], [code], ["shape"])[0] for code in fed]
+    engine.decoder.leave(0)
+    return torch.stack([row for row in logits if row is not None])
+
+
+def stored_as(
+    change: Callable[[DualStreamTransformer], object],
+    model: DualStreamTransformer,
+    texts: Sequence[TextEmbeddings],
+) -> dict[str, float]:
+    """Speed over fp32, and what other weights lose: teacher-forced on what fp32 writes greedily."""
+    other = deepcopy(model)
+    change(other)
+    full, less = Engine(model, CPU), Engine(other, CPU)
+    divergence, agreement = [], []
+    for text in texts[:4]:
+        codes = decode(full, [text], GREEDY)[1][0]
+        ours, theirs = (forced_logits(engine, text, codes) for engine in (full, less))
+        p, q = ours.log_softmax(-1), theirs.log_softmax(-1)
+        divergence.append((p.exp() * (p - q)).sum(-1).mean().item())
+        agreement.append((ours.argmax(-1) == theirs.argmax(-1)).float().mean().item())
+    decode(less, texts[:1], GREEDY)
+    speed = one_job_ms(full, texts[0], GREEDY) / one_job_ms(less, texts[0], GREEDY)
+    return {
+        "speed_over_fp32": round(speed, 2),
+        "kl_nats_per_token": round(statistics.mean(divergence), 5),
+        "greedy_agreement": round(statistics.mean(agreement), 4),
+    }
+
+
+def on_cpu(folder: Path) -> dict[str, Any]:
+    pipeline = Pipeline.load(folder)
+    texts = [pipeline.text.encode([prompt]) for prompt in PROMPTS]
+    mini = pipeline.transformer.requires_grad_(False)
+    read, loop = read_bandwidth()
+    return {
+        "machine": f"{platform.machine()}, {torch.get_num_threads()} threads, torch {torch.__version__}",
+        "read_GBps": round(read, 1),
+        "read_loop": loop,
+        pipeline.model_name: cpu_decoding(mini, texts, read),
+        "6 dual + 2 single, width 512": cpu_decoding(random_model(), texts, read),
+        "bf16": stored_as(lambda model: model.to(torch.bfloat16), mini, texts),
+        "int8": stored_as(lambda model: quantize_linears(model, block_linears(model)), mini, texts),
+    }
+
+
+def gpu_step_ms(rows: TorchRows, model: DualStreamTransformer, count: int, position: int) -> float:
+    """One step of so many rows, each with a full prompt and `position` fed tokens behind it."""
+    config = model.config
+    with torch.inference_mode():
+        conditioning = model.prompt_keys_values(None, drop=True)
+    empty = torch.zeros(config.n_heads, position, config.head_dim, dtype=torch.bfloat16, device="cuda")
+    prefix = [(empty, empty)] * (config.n_dual + config.n_single)
+    rows.reserve(count, config.text_tokens, config.n_shape_tokens)
+    for row in range(count):
+        rows.join(row, conditioning, prefix)
+    fed, heads = list(range(count)), ["shape"] * count
+    for _ in range(5):
+        rows.step(fed, fed, heads)
+    # step() hands logits to the CPU, so each one is finished when it returns.
+    spent = median_ms(lambda: rows.step(fed, fed, heads), 50)
+    for row in fed:
+        rows.leave(row)
+    return spent
+
+
+def gpu_copy_bandwidth() -> float:
+    """GB/s, reads and writes together."""
+    source, target = torch.zeros(2, 1 << 30, dtype=torch.uint8, device="cuda")
+
+    def copy() -> None:
+        target.copy_(source)
+        torch.cuda.synchronize()
+
+    copy()
+    return 2 * source.nbytes / 1e6 / median_ms(copy, 10)
+
+
+def on_gpu() -> dict[str, Any]:
+    torch.manual_seed(0)
+    torch.set_default_dtype(torch.bfloat16)
+    with torch.device("cuda"):
+        model = DualStreamTransformer(presets.omni123_2b().transformer).eval().requires_grad_(False)
+        model.set_codebooks(None, torch.randn(65_536, 64))
+    torch.set_default_dtype(torch.float32)
+
+    bandwidth = gpu_copy_bandwidth()
+    result: dict[str, Any] = {"machine": torch.cuda.get_device_name(), "copy_GBps": round(bandwidth)}
+    length = model.config.n_shape_tokens // 2
+    for weights in ("bf16", "int8"):
+        if weights == "int8":
+            quantize_linears(model, block_linears(model))
+        ways = {"eager": (False, False), "graphs": (True, False), "graphs, compiled": (True, True)}
+        for way, (graphs, compiled) in ways.items():
+            rows = TorchRows(model, graphs=graphs, compiled=compiled)
+            # Compiling takes minutes for each number of rows.
+            for count in (2,) if compiled else (1, 2, 8, 32):
+                spent = gpu_step_ms(rows, model, count, length)
+                needed = bytes_per_step(model, [model.config.text_tokens] * count, length)
+                result[f"{weights}, {way}, {count} rows"] = {
+                    "ms_per_step": round(spent, 3),
+                    "share_of_bandwidth_bound": round(needed / bandwidth / 1e6 / spent, 3),
+                }
+            del rows
+    return result
+
+
+def main() -> None:
+    if torch.cuda.is_available():
+        result = on_gpu()
+    else:
+        result = on_cpu(Path(sys.argv[1]) if len(sys.argv) > 1 else BUNDLED)
+    print(json.dumps(result))
+
+
+if __name__ == "__main__":
+    main()
