@@ -1,39 +1,22 @@
 """Iso-surface extraction from an occupancy field, querying it only near the surface.
 
 Grid point i of n lies at min + i * size / (n - 1) on [-1.05, 1.05]. The fast path halves the cells of a
-coarse grid that the surface passes, level by level; unqueried points keep interpolated values of the right
-sign, so marching cubes sees the zero set of the dense grid. G grid points along one axis, P query points.
+coarse grid that the surface passes, level by level, and follows it into every neighbour that it enters.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
-from skimage.measure import marching_cubes
 
-from backend.geometry.canonical import BOUNDS
+from backend.geometry import refinement
+from backend.geometry.bricks import BrickGrid, Numbers
+from backend.geometry.marching_cubes import CrossedCells, triangulate
 from backend.geometry.mesh import Mesh
+from backend.geometry.queries import CPU_CHUNK, Check, FieldFunction, GridField
 
-FieldFunction = Callable[
-    [torch.Tensor], torch.Tensor
-]  # (P, 3) float32 canonical -> (P,) logits, positive inside
-Check = Callable[[], None]  # called between chunks; raises to stop
-Volume = NDArray[np.float32]  # (G, G, G) logits, axes x, y, z
-Mask = NDArray[np.bool_]
-T = TypeVar("T", bound=np.generic)
-
-_COARSEST = 24  # the coarsest grid has at least this many cells along one axis, where the request allows
-# A cell without a sign change is still split when a corner is nearer to zero than this many mean steps across
-# the surface. For a distance field the mean axis step is 2/3 of the cell, so this is 3/4 of a cell: a sheet
-# within a cell is at most 1/2 from a corner, a rod at most 0.71.
-_NEAR_STEPS = 1.1
+_COARSEST = 20  # the coarsest grid has at least this many cells along one axis, where the request allows
 _NEAR_SHARE = 0.02  # of cells split when the coarse grid shows no surface at all
 
 
@@ -58,104 +41,57 @@ class ExtractionStats:
 
 
 def extract_surface(
-    field: FieldFunction, *, cells: int = 128, chunk: int = 1 << 18, check: Check | None = None
+    field: FieldFunction, *, cells: int = 128, chunk: int = CPU_CHUNK, check: Check | None = None
 ) -> Mesh:
     """Closed triangle mesh of the zero level, outward faces, canonical coordinates.
 
     `cells` along one axis is rounded up by `rounded_cells`. `check` runs before each chunk and may raise to
     cancel. Raises EmptySurfaceError, or ValueError if the field is not finite.
     """
-    return triangulate(sparse_volume(field, cells=cells, chunk=chunk, check=check)[0])
+    return triangulate(find_surface(field, cells=cells, chunk=chunk, check=check)[0])
 
 
 def extract_surface_dense(
-    field: FieldFunction, *, cells: int = 128, chunk: int = 1 << 18, check: Check | None = None
+    field: FieldFunction, *, cells: int = 128, chunk: int = CPU_CHUNK, check: Check | None = None
 ) -> Mesh:
     """The slow twin of extract_surface: queries every grid point."""
-    return triangulate(dense_volume(field, cells=cells, chunk=chunk, check=check)[0])
+    return triangulate(find_surface_dense(field, cells=cells, chunk=chunk, check=check)[0])
 
 
 def rounded_cells(cells: int) -> int:
-    """The next number that halves evenly down to the coarsest grid; at most 8 % above, powers of two stay."""
+    """The next number that halves evenly down to the coarsest grid; at most 5 % above, powers of two stay."""
     if cells < 2:
         raise ValueError(f"a surface needs at least 2 cells along an axis, not {cells}")
     step = 1 << _halvings(cells)
     return -(-cells // step) * step
 
 
-def dense_volume(
-    field: FieldFunction, *, cells: int, chunk: int = 1 << 18, check: Check | None = None
-) -> tuple[Volume, ExtractionStats]:
-    """Logits at every point of the grid."""
+def find_surface_dense(
+    field: FieldFunction, *, cells: int, chunk: int = CPU_CHUNK, check: Check | None = None
+) -> tuple[CrossedCells, ExtractionStats]:
+    """The crossed cells among all."""
+    grid, crossed, ask = _dense(field, rounded_cells(cells), chunk, check)
+    return _result(grid, crossed, [ask])
+
+
+def find_surface(
+    field: FieldFunction, *, cells: int, chunk: int = CPU_CHUNK, check: Check | None = None
+) -> tuple[CrossedCells, ExtractionStats]:
+    """The crossed cells that a search from the coarsest grid finds."""
     cells = rounded_cells(cells)
-    volume = np.empty((cells + 1,) * 3, np.float32)
-    everywhere = np.arange(volume.size)
-    volume.reshape(-1)[everywhere] = _query(field, everywhere, cells + 1, chunk, check)
-    return volume, ExtractionStats(cells=cells, queries=(volume.size,))
-
-
-def sparse_volume(
-    field: FieldFunction, *, cells: int, chunk: int = 1 << 18, check: Check | None = None
-) -> tuple[Volume, ExtractionStats]:
-    """Logits exact at both ends of every grid edge that crosses the surface found, interpolated elsewhere."""
-    cells = rounded_cells(cells)
-    levels = _halvings(cells)
-    volume, stats = dense_volume(field, cells=cells >> levels, chunk=chunk, check=check)
-    known = np.ones(volume.shape, bool)
-    queries = [*stats.queries]
-    for _ in range(levels):
-        split = _near_surface(volume)
-        volume, known = _refined(volume), _spread(known)
-        wanted = _corners(split.repeat(2, 0).repeat(2, 1).repeat(2, 2)) & ~known
-        asked = 0
-        # Queried values may cross zero against interpolated neighbours: follow the surface until none does.
-        while wanted.any():
-            where = np.flatnonzero(wanted)
-            volume.reshape(-1)[where] = _query(field, where, len(volume), chunk, check)
-            known |= wanted
-            asked += len(where)
-            wanted = _corners(_crossed(volume)) & ~known
-        queries.append(asked)
-    return volume, ExtractionStats(cells=cells, queries=tuple(queries))
-
-
-def triangulate(volume: Volume) -> Mesh:
-    """Marching cubes (Lewiner et al. 2003) of a canonical volume; its border is made outside to close it."""
-    inside = volume > 0
-    # What is positive on the border alone goes with the border.
-    if inside.all() or not inside[1:-1, 1:-1, 1:-1].any():
-        raise EmptySurfaceError
-    volume = volume.copy()
-    for axis in range(3):
-        for end in (0, -1):
-            border = np.moveaxis(volume, axis, 0)[end]
-            np.negative(np.abs(border), out=border)
-    volume[volume == 0] = -np.finfo(
-        np.float32
-    ).tiny  # zero has no sign; a vertex there would collapse triangles
-    vertices, faces, _, _ = marching_cubes(  # type: ignore[no-untyped-call]
-        volume, level=0.0, gradient_direction="ascent", method="lewiner"
-    )
-    points = vertices.astype(np.float64) * (2 * BOUNDS / (len(volume) - 1)) - BOUNDS
-    return Mesh(vertices=points.astype(np.float32), faces=faces.astype(np.int32))
-
-
-def remove_islands(mesh: Mesh, min_fraction: float) -> Mesh:
-    """Drops connected parts with less than `min_fraction` of the largest part's surface area."""
-    n = len(mesh.vertices)
-    a, b, c = mesh.faces.T
-    links = coo_array((np.ones(2 * len(a), np.int8), (np.r_[a, b], np.r_[b, c])), shape=(n, n))
-    _, part = connected_components(links, directed=False)
-    corners = mesh.vertices[mesh.faces].astype(np.float64)
-    areas = np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1)
-    share = np.bincount(part[a], areas, minlength=int(part.max(initial=0)) + 1)
-    keep_part = share >= min_fraction * share.max()
-    keep = np.zeros(n, bool)
-    keep[mesh.faces[keep_part[part[a]]]] = True
-    number = np.cumsum(keep, dtype=np.int32) - 1
-    colors = None if mesh.colors is None else mesh.colors[keep]
-    faces = number[mesh.faces[keep[a]]].astype(np.int32)
-    return Mesh(vertices=mesh.vertices[keep], faces=faces, colors=colors)
+    coarsest = cells >> _halvings(cells)
+    grid, crossed, ask = _dense(field, coarsest, chunk, check)
+    asked, tried = [ask], np.arange(coarsest**3)
+    while grid.cells < cells:
+        bent = refinement.bent(grid, tried)
+        if len(crossed) == 0 and len(asked) == 1:
+            bent = refinement.nearest(grid, tried, _NEAR_SHARE)
+        tried = refinement.children(np.concatenate([crossed, bent]), grid.cells)
+        # Bends show where all points around are known; the last level has nothing after it to tell.
+        whole = bent if 2 * grid.cells == cells else np.concatenate([crossed, bent])
+        grid, crossed, ask = _refined(field, grid, crossed, whole, chunk, check)
+        asked.append(ask)
+    return _result(grid, crossed, asked)
 
 
 def _halvings(cells: int) -> int:
@@ -165,79 +101,38 @@ def _halvings(cells: int) -> int:
     return levels
 
 
-def _query(
-    field: FieldFunction, where: NDArray[np.int64], points: int, chunk: int, check: Check | None
-) -> NDArray[np.float32]:
-    """(P,) logits at flat indices (P,) of a grid of `points` along one axis."""
-    axis = np.linspace(-BOUNDS, BOUNDS, points).astype(np.float32)
-    out = np.empty(len(where), np.float32)
-    for start in range(0, len(where), chunk):
-        if check is not None:
-            check()
-        part = np.unravel_index(where[start : start + chunk], (points,) * 3)
-        queries = torch.from_numpy(np.stack([axis[index] for index in part], axis=1))
-        with torch.no_grad():
-            out[start : start + chunk] = field(queries).float().cpu().numpy()
-    if not np.isfinite(out).all():
-        raise ValueError("the occupancy field is not finite")
-    return out
+def _dense(
+    field: FieldFunction, cells: int, chunk: int, check: Check | None
+) -> tuple[BrickGrid, Numbers, GridField]:
+    """A grid that is known everywhere, and its crossed cells."""
+    ask = GridField(field, cells + 1, chunk, check)
+    grid = BrickGrid(cells + 1)
+    return grid, grid.fill(ask(np.arange((cells + 1) ** 3))), ask
 
 
-def _eight(a: NDArray[T]) -> list[NDArray[T]]:
-    """Views (G-1, G-1, G-1) of the eight corners of every cell of a grid (G, G, G)."""
-    ends = (slice(None, -1), slice(1, None))
-    return [a[x, y, z] for x in ends for y in ends for z in ends]
+def _refined(
+    field: FieldFunction, coarse: BrickGrid, crossed: Numbers, whole: Numbers, chunk: int, check: Check | None
+) -> tuple[BrickGrid, Numbers, GridField]:
+    """The grid with half the spacing, known in all cells that the surface crosses, and these cells."""
+    fine = BrickGrid(2 * coarse.cells + 1)
+    ask = GridField(field, fine.points, chunk, check)
+    found = []
+    points = refinement.first_points(coarse, fine, crossed, whole)
+    # Each value may show that its cells are crossed, and those need all their corners.
+    while len(points):
+        values = refinement.known_points(coarse, points, fine.points)
+        unknown = np.isnan(values)
+        values[unknown] = ask(points[unknown])
+        found.append(fine.put(points, values))
+        points = refinement.unknown_corners(fine, found[-1])
+    return fine, np.concatenate([*found, np.empty(0, np.int64)]), ask
 
 
-def _crossed(volume: Volume) -> Mask:
-    """Cells whose corners differ in sign."""
-    inside = _eight(volume > 0)
-    crossed: Mask = np.logical_or.reduce(inside) & ~np.logical_and.reduce(inside)
-    return crossed
-
-
-def _corners(cells: Mask) -> Mask:
-    """Grid points (G, G, G) that belong to any of the cells (G-1, G-1, G-1)."""
-    out = np.zeros(tuple(size + 1 for size in cells.shape), bool)
-    for corner in _eight(out):
-        corner |= cells
-    return out
-
-
-def _near_surface(volume: Volume) -> Mask:
-    """Cells worth splitting: crossed ones, and those that may hide a part thinner than a cell."""
-    crossed = _crossed(volume)
-    size = np.abs(volume)
-    nearest: NDArray[np.float32] = np.minimum.reduce(_eight(size))
-    if not crossed.any():
-        return nearest <= np.quantile(nearest, _NEAR_SHARE)
-    steps = [_steps_across(volume, axis) for axis in range(3)]
-    # Saturated logits say little about distance: then only a dip below half their usual size counts.
-    bound = min(_NEAR_STEPS * float(np.concatenate(steps).mean()), float(np.median(size)) / 2)
-    return crossed | (nearest < bound)
-
-
-def _steps_across(volume: Volume, axis: int) -> NDArray[np.float32]:
-    """Differences along the grid edges of one axis that cross zero."""
-    along = np.moveaxis(volume, axis, 0)
-    changes = (along[1:] > 0) != (along[:-1] > 0)
-    steps: NDArray[np.float32] = np.abs(along[1:][changes] - along[:-1][changes])
-    return steps
-
-
-def _refined(volume: Volume) -> Volume:
-    """Trilinear values on the grid with half the spacing."""
-    for axis in range(3):
-        along = np.moveaxis(volume, axis, 0)
-        fine = np.empty((2 * len(along) - 1, *along.shape[1:]), np.float32)
-        fine[::2] = along
-        fine[1::2] = (along[1:] + along[:-1]) / 2
-        volume = np.moveaxis(fine, 0, axis)
-    return np.ascontiguousarray(volume)
-
-
-def _spread(known: Mask) -> Mask:
-    """Known points of a grid on the grid with half the spacing."""
-    out = np.zeros(tuple(2 * size - 1 for size in known.shape), bool)
-    out[::2, ::2, ::2] = known
-    return out
+def _result(
+    grid: BrickGrid, crossed: Numbers, asked: list[GridField]
+) -> tuple[CrossedCells, ExtractionStats]:
+    if len(crossed) == 0 or not any(ask.has_outside for ask in asked):
+        raise EmptySurfaceError
+    index = np.sort(crossed)
+    stats = ExtractionStats(cells=grid.cells, queries=tuple(ask.asked for ask in asked))
+    return CrossedCells(cells=grid.cells, index=index, corners=grid.corners(index)), stats

@@ -5,15 +5,13 @@ import trimesh
 from torch import Tensor
 
 from backend.failures import Cancelled
-from backend.geometry.mesh import Mesh
 from backend.geometry.surface import (
     EmptySurfaceError,
     FieldFunction,
     extract_surface,
     extract_surface_dense,
-    remove_islands,
+    find_surface,
     rounded_cells,
-    sparse_volume,
 )
 
 
@@ -76,9 +74,9 @@ def test_shapes_that_leave_the_domain_are_closed_at_its_border() -> None:
 
 
 def test_few_points_are_queried() -> None:
-    _, stats = sparse_volume(sphere, cells=128)
+    _, stats = find_surface(sphere, cells=128)
     assert stats.queries[0] == 33**3
-    assert stats.share < 0.16
+    assert stats.share < 0.09
 
 
 def test_any_number_of_cells_is_rounded_up_to_halve_evenly() -> None:
@@ -112,17 +110,3 @@ def test_extraction_stops_between_chunks() -> None:
     with pytest.raises(Cancelled):
         extract_surface(field, cells=64, chunk=1000, check=check)
     assert asked == [1000, 1000, 1000]
-
-
-def test_small_islands_are_removed_with_their_vertices() -> None:
-    large = trimesh.creation.icosphere(2, 0.5)
-    small = trimesh.creation.icosphere(1, 0.05)
-    small.apply_translation((0.9, 0, 0))
-    both = small + large
-    colors = np.arange(len(both.vertices) * 4).astype(np.uint8).reshape(-1, 4)
-    mesh = Mesh(vertices=both.vertices.astype(np.float32), faces=both.faces.astype(np.int32), colors=colors)
-    kept = remove_islands(mesh, 0.02)
-    assert len(kept.faces) == len(large.faces)
-    assert kept.colors is not None
-    np.testing.assert_array_equal(kept.colors, colors[len(small.vertices) :])
-    assert len(remove_islands(mesh, 0.001).faces) == len(mesh.faces)
