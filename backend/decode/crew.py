@@ -12,7 +12,7 @@ from backend.decode.step import prepare, run
 
 
 def thread_count() -> int:
-    """torch's number of threads, at most one per core: two on one core would halve each other's share of the bus."""
+    """torch's number of threads, at most one per core: two on one core would only share its bandwidth."""
     return max(1, min(torch.get_num_threads(), psutil.cpu_count(logical=False) or 1))
 
 

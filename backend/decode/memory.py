@@ -1,57 +1,57 @@
-"""Memory by address inside compiled code: int64 words, float32 numbers, and arrays of them without an owner."""
+"""Memory by address inside compiled code: int64 words, float32 numbers, and arrays that nobody owns."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from llvmlite import ir
-from numba import carray, njit, types
-from numba.extending import intrinsic
+from numba import types
+from numba.np.numpy_support import carray
+from numpy.typing import NDArray
+
+from backend.decode.compiled import compiled, emitted
+
+_CPointer: Any = types.CPointer
+_POINTER = _CPointer(types.float32)
+_carray: Any = carray
+Floats: TypeAlias = NDArray[np.float32]
 
 
 def pointer(builder: Any, address: Any) -> Any:
     return builder.inttoptr(address, ir.PointerType())
 
 
-@intrinsic
-def word(context, address, index):  # type: ignore[no-untyped-def]
+@emitted(int, types.int64(types.int64, types.int64))
+def word(builder: Any, address: Any, index: Any) -> Any:
     """The int64 at `index` of those from an address on."""
-
-    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        i64 = ir.IntType(64)
-        place = builder.gep(pointer(builder, arguments[0]), [arguments[1]], source_etype=i64)
-        return builder.load(place, typ=i64)
-
-    return types.int64(types.int64, types.int64), emit
+    kind = ir.IntType(64)
+    return builder.load(builder.gep(pointer(builder, address), [index], source_etype=kind), typ=kind)
 
 
-@intrinsic
-def load_float(context, address):  # type: ignore[no-untyped-def]
-    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return builder.load(pointer(builder, arguments[0]), typ=ir.FloatType())
-
-    return types.float32(types.int64), emit
+@emitted(np.float32, types.float32(types.int64))
+def load_float(builder: Any, address: Any) -> Any:
+    return builder.load(pointer(builder, address), typ=ir.FloatType())
 
 
-@intrinsic
-def store_float(context, address, value):  # type: ignore[no-untyped-def]
-    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        builder.store(arguments[1], pointer(builder, arguments[0]))
-        return context.get_dummy_value()
-
-    return types.void(types.int64, types.float32), emit
+@emitted(object, types.void(types.int64, types.float32))
+def store_float(builder: Any, address: Any, value: Any) -> None:
+    builder.store(value, pointer(builder, address))
 
 
-@intrinsic
-def _float_pointer(context, address):  # type: ignore[no-untyped-def]
-    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return builder.inttoptr(arguments[0], context.get_value_type(signature.return_type))
-
-    return types.CPointer(types.float32)(types.int64), emit
+@emitted(object, _POINTER(types.int64))
+def _float_pointer(builder: Any, address: Any) -> Any:
+    return builder.inttoptr(address, ir.FloatType().as_pointer())
 
 
-@njit  # type: ignore[untyped-decorator]
-def floats(address, count):  # type: ignore[no-untyped-def]
+@compiled()
+def floats(address: int, count: int) -> Floats:
     """float32 (count,) from an address on."""
-    return carray(_float_pointer(address), (count,), np.float32)
+    view: Floats = _carray(_float_pointer(address), (count,), np.float32)
+    return view
+
+
+@compiled()
+def clear(array: Floats) -> None:
+    for i in range(array.size):
+        array[i] = np.float32(0)

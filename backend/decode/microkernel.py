@@ -1,8 +1,8 @@
-"""Matrix products of a few rows as explicit vector code, emitted as LLVM IR and compiled with the decoding step.
+"""Matrix products of a few rows as explicit vector code, given as LLVM instructions.
 
-Weights stay where the model has them, (outputs, inputs) row-major, and are read once per step. A tile computes
-outputs x rows dot products with one vector accumulator each. Every tile shape adds up in the same order, so a row's
-results do not depend on how many rows share the product.
+Weights stay where the model has them, (outputs, inputs) row-major, and are read once per step. A tile is
+outputs x rows dot products with one vector accumulator each. Every tile shape adds up in the same order, so a
+row's results do not depend on how many rows share the product.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from collections.abc import Callable
 from typing import Any
 
 import llvmlite.binding
+import numpy as np
 from llvmlite import ir
 from numba import types
-from numba.core import cgutils
-from numba.extending import intrinsic
 
+from backend.decode.compiled import call, emitted
 from backend.decode.memory import pointer
 
 FLOAT32, BFLOAT16, INT8 = range(3)  # how a weight is stored
@@ -30,7 +30,8 @@ def _vector_lanes() -> int:
 
 
 LANES = _vector_lanes()
-# A tile's accumulators, a weight vector and the rows' vectors must fit the registers: 32, or 16 before AVX-512.
+# A tile's accumulators, a weight vector and the rows' vectors must fit the registers: 32, or 16 before
+# AVX-512.
 OUTPUTS = 3 if platform.machine().lower() in ("x86_64", "amd64") and LANES < 16 else 6
 NARROW = 2  # outputs of the tiles that fill up what OUTPUTS does not divide
 ROWS = 4  # rows of the largest tile
@@ -56,9 +57,7 @@ def load_vector(builder: Any, address: Any, kind: int = FLOAT32, lanes: int = LA
 
 
 def multiply_add(builder: Any, a: Any, b: Any, c: Any) -> Any:
-    name = f"llvm.fma.v{LANES}f32"
-    function = cgutils.get_or_insert_function(builder.module, ir.FunctionType(_VECTOR, [_VECTOR] * 3), name)
-    return builder.call(function, [a, b, c])
+    return call(builder, f"llvm.fma.v{LANES}f32", _VECTOR, a, b, c)
 
 
 def vector_of(builder: Any, value: Any) -> Any:
@@ -69,10 +68,8 @@ def vector_of(builder: Any, value: Any) -> Any:
 
 def prefetch(builder: Any, address: Any, locality: int = 3) -> None:
     """Locality 3 asks for the first-level cache, 2 for the second."""
-    signature = ir.FunctionType(ir.VoidType(), [ir.PointerType(), _INT32, _INT32, _INT32])
-    function = cgutils.get_or_insert_function(builder.module, signature, "llvm.prefetch.p0")
     read, keep, data = (ir.Constant(_INT32, value) for value in (0, locality, 1))
-    builder.call(function, [pointer(builder, address), read, keep, data])
+    call(builder, "llvm.prefetch.p0", ir.VoidType(), pointer(builder, address), read, keep, data)
 
 
 def _shuffle(builder: Any, a: Any, b: Any, lanes: list[int]) -> Any:
@@ -130,40 +127,43 @@ def offset_by(builder: Any, address: Any, stride: Any, count: int) -> Any:
 def make_tile(kind: int, outputs: int, rows: int, fetched: int, locality: int = 3) -> Any:
     """y[r, o] += dot(x[r], w[o]) over `inputs`, a positive multiple of LANES.
 
-    Meanwhile `fetched` rows like those of w are prefetched from `ahead` on. x, w, y, ahead are addresses and the
-    strides are in bytes.
+    Meanwhile `fetched` rows like those of w are prefetched from `ahead` on. x, w, y, ahead are addresses and
+    the strides are in bytes.
     """
 
-    @intrinsic
-    def tile(context, x, x_stride, w, w_stride, inputs, y, y_stride, ahead):  # type: ignore[no-untyped-def]
-        def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            x, x_stride, w, w_stride, inputs, y, y_stride, ahead = arguments
-            xs = [offset_by(builder, x, x_stride, row) for row in range(rows)]
-            ws = [offset_by(builder, w, w_stride, output) for output in range(outputs)]
-            fetches = [offset_by(builder, ahead, w_stride, output) for output in range(fetched)]
-            x_bytes = builder.mul(inputs, ir.Constant(_INT64, 4))
-            shrink = ir.Constant(_INT64, 4 // ITEM_BYTES[kind])
+    @emitted(object, types.void(*[types.int64] * 8))
+    def tile(
+        builder: Any,
+        x: Any,
+        x_stride: Any,
+        w: Any,
+        w_stride: Any,
+        inputs: Any,
+        y: Any,
+        y_stride: Any,
+        ahead: Any,
+    ) -> None:
+        xs = [offset_by(builder, x, x_stride, row) for row in range(rows)]
+        ws = [offset_by(builder, w, w_stride, output) for output in range(outputs)]
+        fetches = [offset_by(builder, ahead, w_stride, output) for output in range(fetched)]
+        x_bytes = builder.mul(inputs, ir.Constant(_INT64, 4))
+        shrink = ir.Constant(_INT64, 4 // ITEM_BYTES[kind])
 
-            def body(offset: Any, sums: list[Any]) -> list[Any]:
-                at = builder.udiv(offset, shrink)
-                vectors = [load_vector(builder, builder.add(row, offset)) for row in xs]
-                new = []
-                for output, row_sums in zip(ws, _rows(sums, rows), strict=True):
-                    weights = load_vector(builder, builder.add(output, at), kind)
-                    new += [
-                        multiply_add(builder, weights, *pair) for pair in zip(vectors, row_sums, strict=True)
-                    ]
-                for line in fetches:
-                    prefetch(builder, builder.add(line, at), locality)
-                return new
+        def body(offset: Any, sums: list[Any]) -> list[Any]:
+            at = builder.udiv(offset, shrink)
+            vectors = [load_vector(builder, builder.add(row, offset)) for row in xs]
+            new = []
+            for output, row_sums in zip(ws, _rows(sums, rows), strict=True):
+                weights = load_vector(builder, builder.add(output, at), kind)
+                new += [multiply_add(builder, weights, *pair) for pair in zip(vectors, row_sums, strict=True)]
+            for line in fetches:
+                prefetch(builder, builder.add(line, at), locality)
+            return new
 
-            zeros = [ir.Constant(_VECTOR, None)] * (outputs * rows)
-            sums = counted_loop(builder, x_bytes, 4 * LANES, zeros, body)
-            for row in range(rows):
-                _accumulate(builder, offset_by(builder, y, y_stride, row), sums[row::rows])
-            return context.get_dummy_value()
-
-        return types.void(*[types.int64] * 8), emit
+        zeros = [ir.Constant(_VECTOR, None)] * (outputs * rows)
+        sums = counted_loop(builder, x_bytes, 4 * LANES, zeros, body)
+        for row in range(rows):
+            _accumulate(builder, offset_by(builder, y, y_stride, row), sums[row::rows])
 
     return tile
 
@@ -186,12 +186,11 @@ def _accumulate(builder: Any, address: Any, accumulators: list[Any]) -> None:
 
 
 def make_load(kind: int) -> Any:
-    @intrinsic
-    def load(context, address):  # type: ignore[no-untyped-def]
-        def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            vector = load_vector(builder, arguments[0], kind, lanes=1)
-            return builder.extract_element(vector, ir.Constant(_INT32, 0))
+    """One weight at an address, as float32."""
 
-        return types.float32(types.int64), emit
+    @emitted(np.float32, types.float32(types.int64))
+    def load(builder: Any, address: Any) -> Any:
+        vector = load_vector(builder, address, kind, lanes=1)
+        return builder.extract_element(vector, ir.Constant(_INT32, 0))
 
     return load

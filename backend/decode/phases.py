@@ -1,21 +1,33 @@
 """One token through the layers, cut into phases whose units threads may run in any order.
 
-A layer has five phases: queries, keys and values | attention | output projection | gate and up | down. The heads
-asked for follow. A unit is UNIT outputs of a matrix, or one head of one row. `plan` is the address of the words that
-`backend.decode.plan` names.
+A layer has five phases: queries, keys and values | attention | output projection | gate and up | down. Then
+follow the heads asked for. A unit is UNIT outputs of a matrix, or one head of one row. `plan` is the address
+of the words that `backend.decode.plan` names.
 """
 
 from __future__ import annotations
 
-import numpy as np
-from numba import njit
-
 from backend.decode import plan as words
 from backend.decode.attention import attend
-from backend.decode.memory import floats, load_float, word
+from backend.decode.compiled import compiled
+from backend.decode.memory import clear, floats, load_float, word
 from backend.decode.microkernel import BFLOAT16, INT8, OUTPUTS
-from backend.decode.plan import BIAS, DOWN, GATE, IN_FEATURES, KIND, LINEAR_WORDS, OUT_FEATURES
-from backend.decode.plan import PER_LAYER, PROJECTION, QUERY_KEY, SCALE, UP, VALUE, WEIGHT
+from backend.decode.plan import (
+    BIAS,
+    DOWN,
+    GATE,
+    IN_FEATURES,
+    KIND,
+    LINEAR_WORDS,
+    OUT_FEATURES,
+    PER_LAYER,
+    PROJECTION,
+    QUERY_KEY,
+    SCALE,
+    UP,
+    VALUE,
+    WEIGHT,
+)
 from backend.decode.products import multiply
 from backend.decode.vector_math import gated, layer_norm, norm_and_rotate
 
@@ -24,18 +36,18 @@ PHASES = 5
 ENTER, ATTEND, LEAVE, WIDEN, NARROW = range(PHASES)
 
 
-@njit  # type: ignore[untyped-decorator]
-def _unit_count(outputs):  # type: ignore[no-untyped-def]
+@compiled()
+def _unit_count(outputs: int) -> int:
     return (outputs + UNIT - 1) // UNIT
 
 
-@njit  # type: ignore[untyped-decorator]
-def _linear(plan, layer, which):  # type: ignore[no-untyped-def]
+@compiled()
+def _linear(plan: int, layer: int, which: int) -> int:
     return word(plan, words.LINEARS) + 8 * LINEAR_WORDS * (layer * PER_LAYER + which)
 
 
-@njit  # type: ignore[untyped-decorator]
-def units(plan, phase):  # type: ignore[no-untyped-def]
+@compiled()
+def units(plan: int, phase: int) -> int:
     """How many units the phase has; -1 after the last phase."""
     layers, width = word(plan, words.LAYERS), word(plan, words.WIDTH)
     head = phase - PHASES * layers
@@ -54,9 +66,9 @@ def units(plan, phase):  # type: ignore[no-untyped-def]
     return _unit_count(word(plan, words.HIDDEN) if kind == WIDEN else width)
 
 
-@njit  # type: ignore[untyped-decorator]
-def _project(linear, start, stop, rows, x, y, y_stride):  # type: ignore[no-untyped-def]
-    """y[r, o] = linear(x[r])[o] for the outputs of units start .. stop-1; x and y are of the first of the rows."""
+@compiled()
+def _project(linear: int, start: int, stop: int, rows: int, x: int, y: int, y_stride: int) -> None:
+    """y[r, o] = linear(x[r])[o] for the outputs of units start .. stop-1."""
     first = start * UNIT
     count = min(stop * UNIT, word(linear, OUT_FEATURES)) - first
     if count <= 0:
@@ -64,7 +76,7 @@ def _project(linear, start, stop, rows, x, y, y_stride):  # type: ignore[no-unty
     inputs, kind = word(linear, IN_FEATURES), word(linear, KIND)
     y += 4 * first
     for row in range(rows):
-        floats(y + row * y_stride, count)[:] = np.float32(0)
+        clear(floats(y + row * y_stride, count))
     item = 1 if kind == INT8 else 2 if kind == BFLOAT16 else 4
     w = word(linear, WEIGHT) + item * inputs * first
     multiply(kind, x, 4 * inputs, rows, w, inputs, count, y, y_stride)
@@ -80,8 +92,8 @@ def _project(linear, start, stop, rows, x, y, y_stride):  # type: ignore[no-unty
                 out[o] += bias[o]
 
 
-@njit  # type: ignore[untyped-decorator]
-def _enter(plan, layer, start, stop):  # type: ignore[no-untyped-def]
+@compiled(inline="always")
+def _enter(plan: int, layer: int, start: int, stop: int) -> None:
     rows, width = word(plan, words.ROWS), word(plan, words.WIDTH)
     x, y, stride = word(plan, words.NORMED), word(plan, words.QKV), 12 * width
     split = _unit_count(2 * width)
@@ -90,8 +102,8 @@ def _enter(plan, layer, start, stop):  # type: ignore[no-untyped-def]
     _project(_linear(plan, layer, VALUE), after, stop - split, rows, x, y + 8 * width, stride)
 
 
-@njit  # type: ignore[untyped-decorator]
-def _cached(plan, layer, place, head):  # type: ignore[no-untyped-def]
+@compiled()
+def _cached(plan: int, layer: int, place: int, head: int) -> tuple[int, int]:
     """Address of a head's keys, and how far behind them its values lie."""
     heads, places = word(plan, words.HEADS), word(plan, words.PLACES)
     per_head = 4 * word(plan, words.LENGTH) * (word(plan, words.WIDTH) // heads)
@@ -99,8 +111,8 @@ def _cached(plan, layer, place, head):  # type: ignore[no-untyped-def]
     return word(plan, words.CACHE) + at, places * heads * per_head
 
 
-@njit  # type: ignore[untyped-decorator]
-def _attend(plan, layer, unit, thread):  # type: ignore[no-untyped-def]
+@compiled()
+def _attend(plan: int, layer: int, unit: int, thread: int) -> None:
     """Head `unit % N` of row `unit // N`: norms, rotation, its new key and value, attention."""
     heads, width = word(plan, words.HEADS), word(plan, words.WIDTH)
     row, head, size = unit // heads, unit % heads, width // heads
@@ -118,7 +130,9 @@ def _attend(plan, layer, unit, thread):  # type: ignore[no-untyped-def]
     norm_and_rotate(query, floats(norms, size), cosine, sine, eps, query)
     last = 4 * position * size
     norm_and_rotate(key, floats(norms + 4 * size, size), cosine, sine, eps, floats(keys + last, size))
-    floats(values + last, size)[:] = floats(new + 8 * width, size)
+    new_value, value = floats(new + 8 * width, size), floats(values + last, size)
+    for h in range(size):
+        value[h] = new_value[h]
 
     known, known_keys, known_values = 0, 0, 0
     if layer < word(plan, words.DUAL):
@@ -135,8 +149,8 @@ def _attend(plan, layer, unit, thread):  # type: ignore[no-untyped-def]
     attend(new, size, conditioning, own, ahead, scores, out)
 
 
-@njit  # type: ignore[untyped-decorator]
-def _add(plan, linear, start, stop, source):  # type: ignore[no-untyped-def]
+@compiled(inline="always")
+def _add(plan: int, linear: int, start: int, stop: int, source: int) -> None:
     """Project and add to the residual stream."""
     rows, width = word(plan, words.ROWS), word(plan, words.WIDTH)
     added, x = word(plan, words.ADDED), word(plan, words.X)
@@ -150,8 +164,8 @@ def _add(plan, linear, start, stop, source):  # type: ignore[no-untyped-def]
             stream[o] += more[o]
 
 
-@njit  # type: ignore[untyped-decorator]
-def _widen(plan, layer, start, stop):  # type: ignore[no-untyped-def]
+@compiled(inline="always")
+def _widen(plan: int, layer: int, start: int, stop: int) -> None:
     rows, hidden = word(plan, words.ROWS), word(plan, words.HIDDEN)
     x, gate, up = word(plan, words.NORMED), word(plan, words.GATED), word(plan, words.RAISED)
     _project(_linear(plan, layer, GATE), start, stop, rows, x, gate, 4 * hidden)
@@ -163,8 +177,8 @@ def _widen(plan, layer, start, stop):  # type: ignore[no-untyped-def]
         gated(floats(gate + at, count), floats(up + at, count))
 
 
-@njit  # type: ignore[untyped-decorator]
-def _head(plan, layers, head, start, stop):  # type: ignore[no-untyped-def]
+@compiled(inline="always")
+def _head(plan: int, layers: int, head: int, start: int, stop: int) -> None:
     asked = word(plan, words.ASKED) + 16 * head
     first, rows = word(asked, 0), word(asked, 1) - word(asked, 0)
     x = word(plan, words.NORMED) + 4 * first * word(plan, words.WIDTH)
@@ -173,8 +187,8 @@ def _head(plan, layers, head, start, stop):  # type: ignore[no-untyped-def]
     _project(_linear(plan, layers, head), start, stop, rows, x, y, stride)
 
 
-@njit  # type: ignore[untyped-decorator]
-def run_units(plan, phase, start, stop, thread):  # type: ignore[no-untyped-def]
+@compiled(inline="always")
+def run_units(plan: int, phase: int, start: int, stop: int, thread: int) -> None:
     layers, layer, kind = word(plan, words.LAYERS), phase // PHASES, phase % PHASES
     if layer >= layers:
         _head(plan, layers, phase - PHASES * layers, start, stop)
@@ -191,8 +205,8 @@ def run_units(plan, phase, start, stop, thread):  # type: ignore[no-untyped-def]
         _add(plan, _linear(plan, layer, DOWN), start, stop, word(plan, words.GATED))
 
 
-@njit  # type: ignore[untyped-decorator]
-def normalise(plan):  # type: ignore[no-untyped-def]
+@compiled()
+def normalise(plan: int) -> None:
     width, eps = word(plan, words.WIDTH), load_float(word(plan, words.EPSILONS))
     for row in range(word(plan, words.ROWS)):
         at = 4 * row * width
@@ -200,9 +214,9 @@ def normalise(plan):  # type: ignore[no-untyped-def]
         layer_norm(floats(x, width), floats(normed, width), eps)
 
 
-@njit  # type: ignore[untyped-decorator]
-def finish_phase(plan, phase):  # type: ignore[no-untyped-def]
+@compiled(inline="always")
+def finish_phase(plan: int, phase: int) -> None:
     """What one thread does between two phases."""
     kind = phase % PHASES
-    if phase < PHASES * word(plan, words.LAYERS) and (kind == LEAVE or kind == NARROW):
+    if phase < PHASES * word(plan, words.LAYERS) and kind in (LEAVE, NARROW):
         normalise(plan)

@@ -1,6 +1,6 @@
-"""What a decoding step works on, as one array of int64 words: sizes, and addresses of weights, caches and buffers.
+"""What a decoding step works on, as one array of int64 words: sizes, and addresses of weights and buffers.
 
-Compiled code gets the address of the first word. Arrays would be counted at every use, by all threads at once.
+Compiled code gets the address of the first word; numba would count references to arrays at every use.
 R rows, D model width, N heads, H head dimension, F feed-forward width, L positions, M modalities.
 """
 
@@ -32,7 +32,7 @@ TICKET, PENDING, DONE, STOP = range(0, 32, 8)
     NORMS,  # float32 (layers, 2, H): weights of the query and key norms
     ROTARY,  # float32 (2, L, H): cosines and signed sines
     CACHE,  # float32 (layers, 2, places, N, L, H): rotated keys, values
-    KNOWN,  # int64 (places, 1 + 2 * dual): conditioning positions, then addresses of keys and values (N, C, H)
+    KNOWN,  # int64 (places, 1 + 2 * dual): conditioning positions C, addresses of keys and values (N, C, H)
     BATCH,  # int64 (R, 2): place and position of each row
     ASKED,  # int64 (M, 2): the rows that ask for a head, first and after the last
     X,  # float32 (R, D): the residual stream
@@ -56,10 +56,10 @@ PER_LAYER = 6
 
 
 class Plan:
-    """The words, and the arrays behind their addresses. Both stay in place while a thread may be inside a step."""
+    """The words, and the arrays behind the addresses; they stay in place while a thread may be in a step."""
 
     def __init__(self, sizes: dict[int, int], arrays: dict[int, NDArray[np.generic]]) -> None:
-        self.words: NDArray[np.int64] = zeros(WORDS, dtype=torch.int64)
+        self.words = zeros(WORDS, dtype=torch.int64)
         self.arrays = arrays
         for word, size in sizes.items():
             self.words[word] = size

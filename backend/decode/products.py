@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from numba import njit
-
+from backend.decode.compiled import compiled
 from backend.decode.memory import load_float, store_float
 from backend.decode.microkernel import (
     BFLOAT16,
@@ -32,8 +31,18 @@ def _make_block(kind: int, outputs: int) -> Any:
     one, two, three, four = (make_tile(kind, outputs, rows, outputs) for rows in range(1, ROWS + 1))
     shared = make_tile(kind, outputs, ROWS, SHARE)
 
-    @njit  # type: ignore[untyped-decorator]
-    def block(x, x_stride, rows, w, w_stride, inputs, y, y_stride, ahead):  # type: ignore[no-untyped-def]
+    @compiled()
+    def block(
+        x: int,
+        x_stride: int,
+        rows: int,
+        w: int,
+        w_stride: int,
+        inputs: int,
+        y: int,
+        y_stride: int,
+        ahead: int,
+    ) -> None:
         row = 0
         while rows - row >= ROWS:
             if rows >= 3 * ROWS:
@@ -58,8 +67,18 @@ def _make_multiply(kind: int) -> Any:
     wide, narrow, single = (_make_block(kind, outputs) for outputs in (OUTPUTS, NARROW, 1))
     item, load_weight = ITEM_BYTES[kind], make_load(kind)
 
-    @njit  # type: ignore[untyped-decorator]
-    def strip(x, x_stride, rows, w, w_stride, inputs, outputs, y, y_stride):  # type: ignore[no-untyped-def]
+    @compiled(inline="always")
+    def strip(
+        x: int,
+        x_stride: int,
+        rows: int,
+        w: int,
+        w_stride: int,
+        inputs: int,
+        outputs: int,
+        y: int,
+        y_stride: int,
+    ) -> None:
         """Every output over one block of inputs."""
         done = 0
         while outputs - done >= OUTPUTS:
@@ -72,8 +91,19 @@ def _make_multiply(kind: int) -> Any:
         if outputs > done:
             single(x, x_stride, rows, w, w_stride, inputs, y, y_stride, w)
 
-    @njit  # type: ignore[untyped-decorator]
-    def remaining_inputs(x, x_stride, rows, w, w_stride, first, inputs, outputs, y, y_stride):  # type: ignore[no-untyped-def]
+    @compiled(inline="always")
+    def remaining_inputs(
+        x: int,
+        x_stride: int,
+        rows: int,
+        w: int,
+        w_stride: int,
+        first: int,
+        inputs: int,
+        outputs: int,
+        y: int,
+        y_stride: int,
+    ) -> None:
         for row in range(rows):
             for output in range(outputs):
                 place = y + row * y_stride + 4 * output
@@ -83,11 +113,13 @@ def _make_multiply(kind: int) -> Any:
                     total += weight * load_float(x + row * x_stride + 4 * k)
                 store_float(place, total)
 
-    @njit  # type: ignore[untyped-decorator]
-    def multiply(x, x_stride, rows, w, inputs, outputs, y, y_stride):  # type: ignore[no-untyped-def]
+    @compiled()
+    def multiply(
+        x: int, x_stride: int, rows: int, w: int, inputs: int, outputs: int, y: int, y_stride: int
+    ) -> None:
         w_stride = item * inputs
         vectors = inputs // LANES * LANES
-        # With few rows the weights are read in the order of memory, with many the rows' block stays in the cache.
+        # Few rows read the weights in the order of memory; many keep their block of inputs in the cache.
         outputs_at_once = OUTPUTS if rows <= ROWS else outputs
         for first in range(0, outputs, outputs_at_once):
             some = min(outputs_at_once, outputs - first)
@@ -106,8 +138,10 @@ multiply_bfloat = _make_multiply(BFLOAT16)
 multiply_int8 = _make_multiply(INT8)
 
 
-@njit  # type: ignore[untyped-decorator]
-def multiply(kind, x, x_stride, rows, w, inputs, outputs, y, y_stride):  # type: ignore[no-untyped-def]
+@compiled(inline="always")
+def multiply(
+    kind: int, x: int, x_stride: int, rows: int, w: int, inputs: int, outputs: int, y: int, y_stride: int
+) -> None:
     """y[r, o] += dot(x[r], w[o]) for `outputs` consecutive rows of weights from the address w on.
 
     The order of each sum depends on `inputs` alone.

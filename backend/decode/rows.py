@@ -1,4 +1,4 @@
-"""Decoding rows on a CPU, a whole token step of a batch in one compiled call, near the bound of memory bandwidth.
+"""Decoding rows on a CPU, a token of each in one compiled call, near the bound of memory bandwidth.
 
 R rows, D model width, N heads, H head dimension, S positions.
 """
@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from backend.decode import plan as words
@@ -29,8 +30,8 @@ _STORED = {torch.float32: FLOAT32, torch.bfloat16: BFLOAT16, torch.int8: INT8}
 class KernelRows:
     """A `RowDecoder` for CPUs over the model's own weights: float32, bfloat16 or int8, read where they are.
 
-    It keeps no copy of them; a model whose tensors are replaced needs a new decoder. Activations, keys and values are
-    float32. A row's logits do not depend, to the last bit, on the other rows or on the number of threads.
+    It keeps no copy of them; a model whose tensors are replaced needs a new decoder. Activations, keys and
+    values are float32. To the last bit, a row's logits depend neither on the other rows nor on the threads.
     """
 
     def __init__(self, model: DualStreamTransformer, threads: int | None = None) -> None:
@@ -40,7 +41,8 @@ class KernelRows:
         with torch.inference_mode():
             self._table = model.embedding_table()
         self._kept: list[Tensor] = []  # whose addresses the plan holds
-        layers = [_parts(layer) for layer in (*model.transformer.dual(), *model.transformer.single())]
+        blocks: list[DualBlock | SingleBlock] = [*model.transformer.dual(), *model.transformer.single()]
+        layers = [_parts(block) for block in blocks]
         records = [self._record(linear, None) for linears, _ in layers for linear in linears]
         heads = {"shape": "lm_head", "image": "image_head"}
         records += [
@@ -110,7 +112,7 @@ class KernelRows:
             words.CODES: codes,
             words.POSITIONS: positions,
         }
-        arrays = {
+        arrays: dict[int, NDArray[np.generic]] = {
             words.LINEARS: self._linears,
             words.EPSILONS: np.array([config.eps, QK_EPS], dtype=np.float32),
             words.NORMS: self._norms,
@@ -150,7 +152,7 @@ class KernelRows:
         self._rows[row] = _Row(conditioning, held, start)
 
     def _held(self, conditioning: Sequence[LayerKeysValues]) -> list[Tensor]:
-        """Keys and values of each dual layer in turn, float32 and contiguous; once for rows that share them."""
+        """Keys and values of each dual layer, float32 and contiguous; once for rows that share them."""
         for other in self._rows.values():
             if other.conditioning is conditioning:
                 return other.held
@@ -198,7 +200,7 @@ class _Row:
         self.conditioning, self.held, self.position = conditioning, held, position
 
 
-def _parts(layer: DualBlock | SingleBlock) -> tuple[list[nn.Module], Tensor]:
+def _parts(layer: DualBlock | SingleBlock) -> tuple[list[nn.Linear], Tensor]:
     """A layer's linears in the order of `LINEARS`, and the weights of its query and key norms (2, H)."""
     if isinstance(layer, DualBlock):
         projection, c_proj, mlp = layer.attn.pre_x, layer.post_1.c_proj, layer.post_1.mlp

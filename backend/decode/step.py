@@ -1,8 +1,8 @@
-"""The compiled decoding step: threads draw units of the current phase until the last phase is done.
+"""The compiled decoding step: threads draw units of the current phase until the last one is done.
 
-No thread waits for another by name: whoever finishes a phase's last unit opens the next phase. A helper that sleeps
-or is kept from its core costs speed, never progress, and one thread alone does everything. The ticket word holds the
-number of the phase (ever growing, so that a late helper cannot claim an old one) and its units not yet claimed.
+No thread waits for another by name: whoever finishes a phase's last unit opens the next. A helper asleep
+costs speed, never progress, and one thread alone does all. The ticket word holds the phase's number, ever
+growing so that a late helper cannot claim an old one, and its units not yet claimed.
 """
 
 from __future__ import annotations
@@ -11,21 +11,34 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
-from numba import njit, types
+from numba import types
 
 from backend.decode.atomics import exchange_if, load_acquire, pause, store_release, subtract, yield_thread
+from backend.decode.compiled import compiled
 from backend.decode.memory import word
 from backend.decode.phases import finish_phase, normalise, run_units, units
 from backend.decode.plan import BASE, DONE, PENDING, STOP, THREADS, TICKET
 
+COMPILED_FROM = (  # the modules whose code becomes part of the step
+    "atomics",
+    "attention",
+    "compiled",
+    "memory",
+    "microkernel",
+    "phases",
+    "plan",
+    "products",
+    "step",
+    "vector_math",
+)
 UNCLAIMED_BITS = 20
 UNCLAIMED = (1 << UNCLAIMED_BITS) - 1
-PAUSES = 2000  # about 50 microseconds of waiting before a thread lets others have its core
-YIELDS = 4000  # about a millisecond more before a helper goes to sleep
+PAUSES = 500  # some ten microseconds of waiting before others may have the core
+PATIENCE = 16 * PAUSES  # a helper's, in pauses; then it sleeps. It outlasts choosing ids between two steps
 
 
-@njit  # type: ignore[untyped-decorator]
-def _open(plan, phase):  # type: ignore[no-untyped-def]
+@compiled()
+def _open(plan: int, phase: int) -> None:
     """Open the first phase from `phase` on that has units, or declare the step done."""
     count = units(plan, phase)
     while count == 0:
@@ -40,8 +53,8 @@ def _open(plan, phase):  # type: ignore[no-untyped-def]
         store_release(plan + 8 * TICKET, number + count)
 
 
-@njit  # type: ignore[untyped-decorator]
-def _run_claimed(plan, ticket, count, thread):  # type: ignore[no-untyped-def]
+@compiled(inline="always")
+def _run_claimed(plan: int, ticket: int, count: int, thread: int) -> None:
     """Run the next `count` units of the ticket's phase; after the phase's last one open the next."""
     phase = (ticket >> UNCLAIMED_BITS) - word(plan, BASE)
     start = units(plan, phase) - (ticket & UNCLAIMED)
@@ -51,8 +64,8 @@ def _run_claimed(plan, ticket, count, thread):  # type: ignore[no-untyped-def]
         _open(plan, phase + 1)
 
 
-@njit  # type: ignore[untyped-decorator]
-def _work(plan, thread):  # type: ignore[no-untyped-def]
+@compiled(inline="always")
+def _work(plan: int, thread: int) -> None:
     """Claim and run units: the caller (thread 0) until the step is done, a helper until told or idle."""
     share = 2 * word(plan, THREADS)
     idle = 0
@@ -67,27 +80,27 @@ def _work(plan, thread):  # type: ignore[no-untyped-def]
             continue
         if thread == 0 and load_acquire(plan + 8 * DONE) != 0:
             return
-        if thread > 0 and (idle > PAUSES + YIELDS or load_acquire(plan + 8 * STOP) != 0):
+        if thread > 0 and (idle > PATIENCE or load_acquire(plan + 8 * STOP) != 0):
             return
         idle += 1
-        if idle < PAUSES:
-            pause()
-        else:
+        if idle % PAUSES == 0:
             yield_thread()
+        else:
+            pause()
 
 
 def _sources() -> str:
     digest = hashlib.sha256()
-    for path in sorted(Path(__file__).parent.glob("*.py")):
-        digest.update(path.read_bytes())
+    for name in COMPILED_FROM:
+        digest.update(Path(__file__).with_name(f"{name}.py").read_bytes())
     return digest.hexdigest()
 
 
 def _build(sources: str) -> Any:
     # numba's cache looks for changes in this file alone; what a function closes over is part of its key too.
-    @njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
-    def run(plan, thread):  # type: ignore[no-untyped-def]
-        """`plan` is an address. Thread 0 takes the batch through one step, other threads help with this step and those after it."""
+    @compiled(nogil=True, cache=True)
+    def run(plan: int, thread: int) -> None:
+        """Thread 0 takes the plan at this address through a step; others help until they are idle."""
         if len(sources) > 0 and thread == 0:
             store_release(plan + 8 * DONE, 0)
             store_release(plan + 8 * BASE, (load_acquire(plan + 8 * TICKET) >> UNCLAIMED_BITS) + 1)

@@ -6,8 +6,10 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba import njit, types
-from numba.extending import intrinsic
+from numba import types
+
+from backend.decode.compiled import compiled, emitted
+from backend.decode.memory import Floats
 
 _ZERO, _HALF, _ONE = np.float32(0), np.float32(0.5), np.float32(1)
 _LOG2_E = np.float32(1.4426950408889634)
@@ -15,17 +17,14 @@ _LN2_HIGH, _LN2_LOW = np.float32(0.693359375), np.float32(-2.12194440e-4)
 _LEAST = np.float32(-87)  # below, the exponential counts as e^-87
 
 
-@intrinsic
-def _float_of_bits(context, bits):  # type: ignore[no-untyped-def]
-    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return builder.bitcast(arguments[0], ir.FloatType())
-
-    return types.float32(types.int32), emit
+@emitted(np.float32, types.float32(types.int32))
+def _float_of_bits(builder: Any, bits: Any) -> Any:
+    return builder.bitcast(bits, ir.FloatType())
 
 
-@njit(inline="always")  # type: ignore[untyped-decorator]
-def exponential(x):  # type: ignore[no-untyped-def]
-    """e^x of a float32 x <= 0 within 2e-7 (Cody-Waite reduction, Taylor polynomial); no call, so loops vectorise."""
+@compiled(inline="always")
+def exponential(x: np.float32) -> np.float32:
+    """e^x for x <= 0 within 5e-7 (Cody-Waite reduction, Taylor polynomial); loops over it vectorise."""
     x = max(x, _LEAST)
     whole = np.int32(x * _LOG2_E - _HALF)  # rounds towards zero: the nearest for x <= 0
     n = np.float32(whole)
@@ -40,8 +39,8 @@ def exponential(x):  # type: ignore[no-untyped-def]
     return p * _float_of_bits(np.int32((whole + np.int32(127)) << np.int32(23)))
 
 
-@njit(fastmath=True, error_model="numpy")  # type: ignore[untyped-decorator]
-def layer_norm(x, out, eps):  # type: ignore[no-untyped-def]
+@compiled(fastmath=True, error_model="numpy")
+def layer_norm(x: Floats, out: Floats, eps: np.float32) -> None:
     """Without affine, (D,) -> (D,)."""
     size = np.float32(x.size)
     total = _ZERO
@@ -56,8 +55,10 @@ def layer_norm(x, out, eps):  # type: ignore[no-untyped-def]
         out[i] = (x[i] - mean) * scale
 
 
-@njit(fastmath=True, error_model="numpy")  # type: ignore[untyped-decorator]
-def norm_and_rotate(x, weight, cosine, sine, eps, out):  # type: ignore[no-untyped-def]
+@compiled(fastmath=True, error_model="numpy")
+def norm_and_rotate(
+    x: Floats, weight: Floats, cosine: Floats, sine: Floats, eps: np.float32, out: Floats
+) -> None:
     """RMSNorm over a head and its rotary position, (H,) -> (H,); `sine` is signed as in `rotary_table`."""
     squares = _ZERO
     for i in range(x.size):
@@ -69,8 +70,8 @@ def norm_and_rotate(x, weight, cosine, sine, eps, out):  # type: ignore[no-untyp
         out[i + 1] = second * cosine[i + 1] + first * sine[i + 1]
 
 
-@njit(fastmath=True, error_model="numpy")  # type: ignore[untyped-decorator]
-def softmax_weights(scores, scale):  # type: ignore[no-untyped-def]
+@compiled(fastmath=True, error_model="numpy")
+def softmax_weights(scores: Floats, scale: np.float32) -> np.float32:
     """Turn scores into exp(scale * (score - greatest)) in place; returns their sum."""
     greatest = scores[0]
     for i in range(scores.size):
@@ -82,9 +83,12 @@ def softmax_weights(scores, scale):  # type: ignore[no-untyped-def]
     return total
 
 
-@njit(fastmath=True, error_model="numpy")  # type: ignore[untyped-decorator]
-def gated(gate, up):  # type: ignore[no-untyped-def]
-    """silu(gate) * up into gate, in place."""
+@compiled(error_model="numpy")
+def gated(gate: Floats, up: Floats) -> None:
+    """silu(gate) * up into gate, in place.
+
+    No fast mathematics: it rounds a loop's vectors unlike its rest, and threads cut these loops by chance.
+    """
     for i in range(gate.size):
         g = gate[i]
         decay = exponential(-abs(g))
