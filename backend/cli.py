@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from backend.server.cli import BUNDLED, app
+from backend.server.cli import BUNDLED, Compute, Device, app
+from backend.weights_cli import weights_app
 from protocol.errors import ProtocolError
 from protocol.jobs import JobSpec, check_offered, checked_spec
 from protocol.tasks import VIEWS, InputKind
@@ -37,6 +38,8 @@ Cells = Annotated[int | None, typer.Option(help="surface grid cells along one ax
 Faces = Annotated[int | None, typer.Option(help="simplify to about this many faces")]
 Smoothing = Annotated[float | None, typer.Option(help="0 as extracted, to 1")]
 Views = Annotated[list[str] | None, typer.Option("--view", help=f"wanted: {', '.join(VIEWS)}; repeat")]
+
+app.add_typer(weights_app, name="weights")
 
 
 @app.command()
@@ -59,6 +62,8 @@ def generate(
     top_p: float | None = None,
     cells: Cells = None,
     weights: Weights = None,
+    device: Device = "auto",
+    compute: Compute = "auto",
 ) -> None:
     """Make a mesh or pictures, in this process."""
     inputs: list[InputKind] = ["mesh"] if mesh else []
@@ -80,7 +85,7 @@ def generate(
         image_views=tuple(image_view or ()),
         inputs=tuple(inputs),
     )
-    _make(spec, mesh, image or [], out, weights)
+    _make(spec, mesh, image or [], out, (weights, device, compute))
 
 
 @app.command()
@@ -93,6 +98,8 @@ def edit(
     source_guidance: SourceGuidance = None,
     cells: Cells = None,
     weights: Weights = None,
+    device: Device = "auto",
+    compute: Compute = "auto",
 ) -> None:
     """Change a mesh by words; it stays where it is, at its size."""
     spec = JobSpec(
@@ -104,7 +111,7 @@ def edit(
         cells=cells,
         inputs=("mesh",),
     )
-    _make(spec, mesh, [], out, weights)
+    _make(spec, mesh, [], out, (weights, device, compute))
 
 
 @app.command()
@@ -115,14 +122,18 @@ def views(
     prompt: str = "",
     seed: int = 0,
     weights: Weights = None,
+    device: Device = "auto",
+    compute: Compute = "auto",
 ) -> None:
     """Draw a mesh from the views wanted, all six by default."""
     wanted = tuple(view or VIEWS)
     spec = JobSpec(task="shape_to_views", prompt=prompt, seed=seed, views=wanted, inputs=("mesh",))
-    _make(spec, mesh, [], out, weights)
+    _make(spec, mesh, [], out, (weights, device, compute))
 
 
-def _make(spec: JobSpec, mesh: Path | None, images: list[Path], out: Path, weights: Path | None) -> None:
+def _make(
+    spec: JobSpec, mesh: Path | None, images: list[Path], out: Path, model: tuple[Path | None, str, str]
+) -> None:
     """Refuses what cannot be before the model is loaded, and what the model cannot do before the work."""
     from backend.failures import RequestError, WeightsError
     from backend.files import FileError, Output
@@ -131,7 +142,8 @@ def _make(spec: JobSpec, mesh: Path | None, images: list[Path], out: Path, weigh
     try:
         spec = checked_spec(spec, len(spec.inputs))
         request, output = _request(spec, mesh, images), Output(out)
-        pipeline = Pipeline.load(weights or BUNDLED)
+        weights, device, compute = model
+        pipeline = Pipeline.load(weights or BUNDLED, device, compute)
         check_offered(spec, pipeline.model_name, pipeline.capabilities())
         _write(pipeline, request, output)
     except (ProtocolError, RequestError, WeightsError, FileError) as error:
@@ -173,7 +185,7 @@ def _write(pipeline: RunsJobs, request: Request, output: Output) -> None:
 
 
 @app.command()
-def doctor(weights: Weights = None) -> None:
+def doctor(weights: Weights = None, device: Device = "auto", compute: Compute = "auto") -> None:
     """Check this installation: versions, device and weights, with a short test generation."""
     import torch
     import zmq
@@ -189,7 +201,7 @@ def doctor(weights: Weights = None) -> None:
     folder = weights or BUNDLED
     started = time.perf_counter()
     try:
-        pipeline = Pipeline.load(folder)
+        pipeline = Pipeline.load(folder, device, compute)
         typer.echo(
             f"weights {folder}: {pipeline.model_name}, loaded in {time.perf_counter() - started:.1f} s"
         )

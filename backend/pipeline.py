@@ -17,6 +17,7 @@ from backend import checkpoint
 from backend.engine import Engine
 from backend.events import PipelineEvent, Request
 from backend.failures import WeightsError
+from backend.hardware import AUTO, hardware
 from backend.image_tokenizer.interface import ImageTokenizer
 from backend.model.text import CachedTextEncoder, TextEncoder, text_encoder
 from backend.model.transformer import DualStreamTransformer
@@ -71,9 +72,13 @@ class Pipeline:
         return views and all(self.tokenizers[modality] is not None for modality in task.modalities)
 
     @classmethod
-    def load(cls, weights: Path, device: str = "cpu") -> Pipeline:
-        """The model of a folder. Raises WeightsError with one sentence that says what to do."""
-        model = checkpoint.load(Path(weights), REGISTRIES, device=device)
+    def load(cls, weights: Path, device: str = AUTO, compute: str = AUTO) -> Pipeline:
+        """The model of a folder, on a device as `backend.hardware` names it.
+
+        Raises WeightsError with one sentence that says what to do.
+        """
+        chosen = hardware(device, compute)
+        model = checkpoint.load(Path(weights), REGISTRIES, device=chosen.device, dtypes=chosen.dtypes)
         if "transformer" not in model.modules or len(model.modules) < 2:
             raise WeightsError(
                 f"{weights} lacks a transformer or a tokenizer; choose a complete model folder."
@@ -87,7 +92,8 @@ class Pipeline:
             raise WeightsError(f"Prompts cannot be read: {error}.") from error
         try:
             transformer.set_codebooks(*_codebooks(transformer, shapes, images))
-            return cls(model.info, transformer, shapes, images, text, torch.device(device))
+            chosen.settle(transformer)
+            return cls(model.info, transformer, shapes, images, text, chosen.device)
         except (ValueError, TypeError) as error:
             raise WeightsError(
                 f"{weights} does not fit together: {error}. Copy the model folder again."

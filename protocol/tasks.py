@@ -37,7 +37,7 @@ TASKS: dict[str, Task] = {
     "views_to_shape": Task(images=MANY, image_views=MANY),
     "shape_to_views": Task(shape=True, views=MANY),
     # its image_views are drawn before the shape, its views after it
-    "text_to_views_shape_views": Task(words=True, image_views=(1, len(VIEWS) - 1), views=(1, len(VIEWS) - 1)),
+    "text_to_views_shape_views": Task(words=True, image_views=MANY, views=(0, len(VIEWS) - 1)),
     "edit_shape": Task(words=True, shape=True),
 }
 

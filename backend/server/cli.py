@@ -32,6 +32,10 @@ app.add_typer(keys_app, name="keys")
 DEFAULT_STATE_DIR = Path(platformdirs.user_data_dir("omni123", appauthor=False)) / "server"
 StateDir = Annotated[Path, typer.Option(help="Keys, logs and connection.json; private to its user.")]
 BUNDLED = Path(__file__).resolve().parents[1] / "weights" / "mini"
+Device = Annotated[str, typer.Option(help="auto, cpu or cuda; auto takes a GPU where there is one.")]
+Compute = Annotated[
+    str, typer.Option(help="How weights are held: float32, bfloat16 or int8; auto as suits the device.")
+]
 LOG_BYTES = 1 << 20
 
 
@@ -51,6 +55,8 @@ def serve(
     ] = None,
     exit_with_parent: Annotated[int | None, typer.Option(help="End when this process id does.")] = None,
     threads: Annotated[int | None, typer.Option(help="Of the model; default: the machine's.")] = None,
+    device: Device = "auto",
+    compute: Compute = "auto",
     pipeline: Annotated[
         str, typer.Option(help="module:callable that loads the weights.")
     ] = ServerConfig.pipeline,
@@ -66,6 +72,8 @@ def serve(
             allow_key_files=tuple(allow_key_file or ()),
             exit_with_parent=exit_with_parent,
             threads=threads,
+            device=device,
+            compute=compute,
             pipeline=pipeline,
         )
         gateway = Gateway(config)

@@ -23,6 +23,8 @@ class ServerConfig:
     exit_with_parent: int | None = None  # process id
     threads: int | None = None  # of the model; default: the machine's
     pipeline: str = "backend.pipeline:Pipeline.load"  # module:callable, called with the weights' folder
+    device: str = "auto"  # auto, cpu or cuda
+    compute: str = "auto"  # how the transformer's weights are held: auto, float32, bfloat16 or int8
     limits: Limits = field(default_factory=Limits)
 
     def __post_init__(self) -> None:
@@ -47,6 +49,12 @@ class ServerConfig:
             return ipaddress.ip_address(host).is_loopback
         except ValueError:
             return False
+
+    @property
+    def options(self) -> dict[str, str]:
+        """What is not left to the pipeline."""
+        chosen = {"device": self.device, "compute": self.compute}
+        return {name: value for name, value in chosen.items() if value != "auto"}
 
     @property
     def connection_path(self) -> Path:

@@ -27,6 +27,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     parent: int  # the gateway's process id
     pipeline: str  # module:callable
     weights: str
+    options: dict[str, str]  # of the pipeline's callable, where they are not left to it
     limits: Limits
 
 

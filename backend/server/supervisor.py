@@ -134,6 +134,7 @@ class Supervisor:
             parent=os.getpid(),
             pipeline=self._config.pipeline,
             weights=str(self._config.weights),
+            options=self._config.options,
             limits=self._config.limits,
         )
         with open(log_file(self._config.state_dir, "worker"), "ab") as output:

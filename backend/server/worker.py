@@ -97,7 +97,7 @@ class Worker:
     def _load(self) -> RunsJobs:
         weights = Path(self._order.weights)
         try:
-            pipeline: RunsJobs = load_callable(self._order.pipeline)(weights)
+            pipeline: RunsJobs = load_callable(self._order.pipeline)(weights, **self._order.options)
         except (WeightsError, OSError) as error:
             log.warning("weights: %s", error)
             code = "model_corrupt" if weights.exists() else "model_missing"
@@ -140,10 +140,10 @@ class _CannotLoadError(Exception):
         self.problem = found
 
 
-def load_callable(spec: str) -> Callable[[Path], RunsJobs]:
+def load_callable(spec: str) -> Callable[..., RunsJobs]:
     """`module:attribute.attribute`, from the command line that started the backend, never from a client."""
     module, _, path = spec.partition(":")
-    return cast(Callable[[Path], RunsJobs], attrgetter(path)(importlib.import_module(module)))
+    return cast(Callable[..., RunsJobs], attrgetter(path)(importlib.import_module(module)))
 
 
 def _sentence(error: Exception) -> str:

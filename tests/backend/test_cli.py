@@ -24,7 +24,7 @@ def run(*arguments: object) -> Result:
 @pytest.fixture
 def spheres(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder, with a mesh and a picture in it, where the model is a sphere."""
-    monkeypatch.setattr(Pipeline, "load", lambda folder: SpherePipeline(tmp_path))
+    monkeypatch.setattr(Pipeline, "load", lambda folder, *_: SpherePipeline(tmp_path))
     write_mesh(tmp_path / "ball.ply", sphere(4))
     Image.new("RGB", (8, 6), "red").save(tmp_path / "ball.png")
     return tmp_path
