@@ -21,8 +21,8 @@ class LatentDecoder(nn.Module):
         self.blocks = nn.ModuleList(SelfAttentionBlock(width, n_heads, eps) for _ in range(n_layers))
 
     def forward(self, embedding: Tensor) -> Tensor:
-        """(B, N, D) to (B, N, D)."""
-        x = embedding + self.positional_encodings
+        """The first k <= N embeddings (B, k, D) to latents (B, k, D); what is missing is not attended to."""
+        x = embedding + self.positional_encodings[: embedding.shape[1]]
         for block in self.blocks:
             x = block(x)
         return x

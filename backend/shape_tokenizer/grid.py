@@ -190,7 +190,11 @@ class GridShapeTokenizer(nn.Module):
 
     def decode(self, ids: Tensor) -> Tensor:
         """ids (B, n_tokens) -> feature volume (B, C, G, G, G)."""
-        return self.decoder.volume(self.quantizer.embed(ids))
+        return self.latents(self.quantizer.embed(ids))
+
+    def latents(self, embedding: Tensor) -> Tensor:
+        """Embeddings of all tokens (B, n_tokens, width) to the feature volume, as training decodes them."""
+        return self.decoder.volume(embedding)
 
     @property
     def preview_stride(self) -> int:

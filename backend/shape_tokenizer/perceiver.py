@@ -20,6 +20,7 @@ from backend.shape_tokenizer.quantizer import Quantized, SphericalVectorQuantize
 
 # 16,384 queries of width 768 keep the widest activation at 0.2 GB.
 _QUERIES_AT_ONCE = 16_384
+_PREVIEWS = 8  # of one shape
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +39,7 @@ class PerceiverShapeTokenizerConfig:
     point_feats: int = 3  # features per point beside its position: the normal
     eps: float = 1e-6  # of layer norms
     shortcut: float = 0.0  # share of training samples that bypass quantisation
+    tail_dropout: float = 0.0  # share that lost its last tokens in training; without it, prefixes mean little
     up_axis: UpAxis = "y"  # axis of the canonical frame that points up
 
     def __post_init__(self) -> None:
@@ -50,6 +52,8 @@ class PerceiverShapeTokenizerConfig:
             raise ValueError(f"cross-attention levels {self.cross_attention_levels} are not encoder layers")
         if 0 not in self.cross_attention_levels:
             raise ValueError("the first encoder layer must read the points")
+        if not 0.0 <= self.tail_dropout <= 1.0:
+            raise ValueError(f"tail_dropout must be a share of samples, not {self.tail_dropout}")
 
     @property
     def n_points(self) -> int:
@@ -111,8 +115,25 @@ class PerceiverShapeTokenizer(nn.Module):
         return self.quantizer.encode_ids(self.encoder(points, normals))
 
     def decode(self, ids: Tensor) -> Tensor:
-        """ids (B, n_tokens) -> latents (B, n_tokens, D)."""
-        latents: Tensor = self.decoder(self.quantizer.embed(ids))
+        """ids (B, k) of the first k tokens -> latents (B, k, D)."""
+        return self.latents(self.quantizer.embed(ids))
+
+    @property
+    def preview_stride(self) -> int:
+        """Tokens between previews; all of them where training dropped no tails, as in published weights."""
+        return (
+            max(1, self.config.n_latents // _PREVIEWS) if self.config.tail_dropout else self.config.n_latents
+        )
+
+    def decode_prefix(self, ids: Tensor, count: int) -> Tensor:
+        """Latents (B, count, D) of the first `count` ids: a coarse whole where training dropped tails."""
+        if not 1 <= count <= self.config.n_latents:
+            raise ValueError(f"a prefix has 1 to {self.config.n_latents} tokens, not {count}")
+        return self.decode(ids[:, :count])
+
+    def latents(self, embedding: Tensor) -> Tensor:
+        """Embeddings of the first k tokens (B, k, D) to as many latents, as training decodes them."""
+        latents: Tensor = self.decoder(embedding)
         return latents
 
     def field(self, latents: Tensor, queries: Tensor) -> Tensor:
@@ -127,7 +148,22 @@ class PerceiverShapeTokenizer(nn.Module):
     def forward(self, points: Tensor, normals: Tensor, queries: Tensor) -> tuple[Tensor, Quantized]:
         """For training: logits (B, Q) at queries (B, Q, 3), and the quantisation with its losses."""
         quantized: Quantized = self.quantizer(self.encoder(points, normals))
-        return self.field(self.decoder(quantized.embedding), queries), quantized
+        return self.field(self.latents(quantized.embedding), queries), quantized
+
+
+def paper() -> PerceiverShapeTokenizerConfig:
+    """Omni123: 1,024 tokens and codes of 16 dimensions (Table 3); the rest, the paper leaves to Cube3D."""
+    return PerceiverShapeTokenizerConfig(code_dim=16)
+
+
+def published_v05() -> PerceiverShapeTokenizerConfig:
+    """Cube3D v0.5: 273,772,705 parameters."""
+    return PerceiverShapeTokenizerConfig()
+
+
+def published_v01() -> PerceiverShapeTokenizerConfig:
+    """Cube3D v0.1: 512 tokens, 272,986,273 parameters."""
+    return PerceiverShapeTokenizerConfig(n_latents=512)
 
 
 def published_config(shape_model: Mapping[str, Any]) -> PerceiverShapeTokenizerConfig:

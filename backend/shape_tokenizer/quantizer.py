@@ -1,7 +1,7 @@
 """Spherical vector quantisation: latents and codes of one length, so that only direction matters.
 
-Tensor names and numerics are those of the published Cube3D tokenizer. B batch, N tokens, W width, C code dim,
-V codes, R = rows of several shapes together.
+Tensor names and numerics are those of the published Cube3D tokenizer (Omni123 section 4.2). B batch,
+N tokens, W width, C code dim, V codes, R = rows of several shapes together.
 """
 
 from __future__ import annotations
@@ -11,6 +11,9 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from backend.shape_tokenizer.ranks import from_first, summed
+from backend.shape_tokenizer.transport import OptimalTransport
 
 _ROWS_AT_ONCE = 8192  # rows compared with the codebook together: 0.5 GB of scores at 16,384 codes
 
@@ -43,8 +46,9 @@ class Quantized:
 class SphericalVectorQuantizer(nn.Module):
     """Nearest code on the sphere of radius sqrt(C), between projections from and to the tokenizer's width.
 
-    With `shortcut` > 0 (Cube3D's stochastic linear shortcut) that share of training samples bypasses the
-    codes through `c_x`; otherwise `c_x` is frozen and only carried for the published format's sake.
+    While training, `transport` assigns codes instead, if it is set; it is no part of the weights. With
+    `shortcut` > 0 (Cube3D's stochastic linear shortcut) that share of training samples bypasses the codes
+    through `c_x`; otherwise `c_x` is frozen and only carried for the published format's sake.
     """
 
     def __init__(self, *, width: int, n_codes: int, code_dim: int, shortcut: float = 0.0) -> None:
@@ -52,6 +56,7 @@ class SphericalVectorQuantizer(nn.Module):
         if not 0.0 <= shortcut < 1.0:
             raise ValueError(f"shortcut must be a probability below one, not {shortcut}")
         self.shortcut = shortcut
+        self.transport: OptimalTransport | None = None
         self.cb_weight = nn.Parameter(torch.ones(code_dim))
         self.cb_bias = nn.Parameter(torch.zeros(code_dim))
         self.codebook = nn.Embedding(n_codes, code_dim)
@@ -87,7 +92,8 @@ class SphericalVectorQuantizer(nn.Module):
     def forward(self, h: Tensor) -> Quantized:
         z = self.latents(h)
         table = self.codebook_table()
-        ids = nearest(z.detach().flatten(0, -2), table.detach()).view(z.shape[:-1])
+        assign = self.transport.assign if self.training and self.transport is not None else nearest
+        ids = assign(z.detach().flatten(0, -2), table.detach()).view(z.shape[:-1])
         codes = table[ids]
         passed = z + (codes - z).detach()
         if self.training and self.shortcut > 0:
@@ -105,7 +111,7 @@ class SphericalVectorQuantizer(nn.Module):
     def initialise_from(self, h: Tensor, *, iterations: int = 10, seed: int = 0) -> None:
         """Spherical k-means of encoder outputs (R, W) or (B, N, W) becomes the codebook.
 
-        Few rows give codes that repeat; slight noise keeps those apart.
+        Few rows give codes that repeat; slight noise keeps those apart. All ranks get the first one's codes.
         """
         generator = torch.Generator(device=h.device).manual_seed(seed)
         codes = spherical_kmeans(
@@ -116,11 +122,11 @@ class SphericalVectorQuantizer(nn.Module):
         )
         self.cb_weight.fill_(1.0)
         self.cb_bias.zero_()
-        self.codebook.weight.copy_(codes)
+        self.codebook.weight.copy_(from_first(codes))
 
 
 class CodebookUsage:
-    """Running share of tokens each code receives, for reports and for restarting codes that died.
+    """Running share of tokens each code receives over all ranks, for reports and for restarting dead codes.
 
     Lives beside the optimiser in training and is not part of the weights.
     """
@@ -130,8 +136,9 @@ class CodebookUsage:
         self.decay = decay
 
     def update(self, ids: Tensor) -> None:
-        """Counts the ids of one step, of any shape."""
-        counts = torch.bincount(ids.detach().flatten().cpu(), minlength=len(self.share)).float()
+        """Counts the ids of one step, of any shape; every rank calls this, and all come to one result."""
+        counts = torch.bincount(ids.detach().flatten(), minlength=len(self.share)).float()
+        counts = summed(counts).to(self.share.device)
         self.share.lerp_(counts / counts.sum(), 1.0 - self.decay)
 
     def perplexity(self) -> float:
@@ -141,6 +148,11 @@ class CodebookUsage:
     def dead(self, threshold: float = 0.05) -> Tensor:
         """(V,) bool: codes that receive less than `threshold` of an even share."""
         return self.share * len(self.share) < threshold
+
+    def figures(self) -> dict[str, float]:
+        """The codebook's health, for a training log."""
+        dead = float(self.dead().float().mean())
+        return {"perplexity": self.perplexity(), "dead_codes": dead}
 
     @torch.no_grad()
     def restart_dead(
@@ -153,19 +165,19 @@ class CodebookUsage:
     ) -> int:
         """Moves dead codes onto random latents (..., C) of the current step; returns how many.
 
-        `generator` is a CPU generator, so that a run repeats on any device.
+        `generator` is a CPU generator, so that a run repeats on any device. All ranks take the first one's
+        latents: their codebooks must stay one.
         """
         dead = self.dead(threshold).nonzero().flatten()
         if len(dead) == 0:
             return 0
         rows = latents.detach().flatten(0, -2).float()
         pick = torch.randint(len(rows), (len(dead),), generator=generator)
+        chosen = from_first(rows[pick.to(rows.device)].contiguous())
         weight, bias = quantizer.cb_weight, quantizer.cb_bias
-        where = dead.to(quantizer.codebook.weight.device)
         # The table is norm(E * weight + bias), so E takes the latent with that undone.
-        fresh = (rows[pick.to(rows.device)] - bias) / torch.where(
-            weight.abs() < 1e-3, torch.ones_like(weight), weight
-        )
+        fresh = (chosen - bias) / torch.where(weight.abs() < 1e-3, torch.ones_like(weight), weight)
+        where = dead.to(quantizer.codebook.weight.device)
         quantizer.codebook.weight[where] = fresh.to(quantizer.codebook.weight)
         self.share[dead] = 1.0 / len(self.share)
         self.share /= self.share.sum()

@@ -11,10 +11,14 @@ from torch import Tensor
 
 from backend.geometry.canonical import BOUNDS
 from backend.module_state import fill
+from backend.shape_tokenizer.interface import PrefixDecoder
 from backend.shape_tokenizer.perceiver import (
     PerceiverShapeTokenizer,
     PerceiverShapeTokenizerConfig,
+    paper,
     published_config,
+    published_v01,
+    published_v05,
 )
 from backend.shards import read_tensors
 
@@ -81,11 +85,48 @@ def test_decoding_matches_the_published_format(published: Any, golden: dict[str,
     )
 
 
-def test_published_v0_5_has_its_keys_and_parameters() -> None:
+def test_published_v0_5_has_its_keys() -> None:
     with torch.device("meta"):
-        model = PerceiverShapeTokenizer(PerceiverShapeTokenizerConfig())
-    assert len(model.state_dict()) == 485
-    assert sum(p.numel() for p in model.parameters()) == 273_772_705
+        assert len(PerceiverShapeTokenizer(published_v05()).state_dict()) == 485
+
+
+@pytest.mark.parametrize(
+    ("config", "count", "tokens", "code_dim"),
+    [
+        (published_v05(), 273_772_705, 1024, 32),
+        (published_v01(), 272_986_273, 512, 32),
+        (paper(), 273_473_617, 1024, 16),
+    ],
+)
+def test_full_sizes_have_their_parameters(
+    config: PerceiverShapeTokenizerConfig, count: int, tokens: int, code_dim: int
+) -> None:
+    with torch.device("meta"):
+        model = PerceiverShapeTokenizer(config)
+    assert sum(p.numel() for p in model.parameters()) == count
+    assert (config.n_tokens, config.code_dim, config.n_codes) == (tokens, code_dim, 16_384)
+
+
+def test_a_prefix_is_decoded_from_its_own_tokens_alone() -> None:
+    model = tiny().eval()
+    ids = torch.arange(12).view(2, 6)
+    assert torch.equal(model.decode_prefix(ids, 6), model.decode(ids))
+    early = model.decode_prefix(ids, 2)
+    assert early.shape == (2, 2, 16)
+    assert model.field(early, torch.randn(2, 5, 3)).shape == (2, 5)
+    other = ids.clone()
+    other[:, 2:] = 0  # what comes later is not looked at
+    assert torch.equal(model.decode_prefix(other, 2), early)
+    for count in (0, 7):
+        with pytest.raises(ValueError, match="1 to 6"):
+            model.decode_prefix(ids, count)
+
+
+def test_previews_are_worth_showing_where_training_dropped_tails() -> None:
+    assert isinstance(tiny(), PrefixDecoder)
+    assert tiny().preview_stride == 6
+    assert tiny(tail_dropout=0.5).preview_stride == 1
+    assert PerceiverShapeTokenizerConfig().tail_dropout == 0
 
 
 def test_the_embedder_is_one_tensor_under_three_names() -> None:
@@ -136,8 +177,9 @@ def test_config_survives_json() -> None:
         {"cross_attention_levels": (0, 3)},
         {"cross_attention_levels": (1,)},
         {"n_codes": 0},
+        {"tail_dropout": 1.5},
     ],
 )
 def test_impossible_sizes_are_refused(change: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match=r"divide|levels|first|positive"):
+    with pytest.raises(ValueError, match=r"divide|levels|first|positive|share"):
         PerceiverShapeTokenizerConfig(**{**asdict(TINY), **change})
