@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from backend.model.transformer import DualStreamTransformer
-from backend.sampling import SamplingSettings, choose, guided
+from backend.sampling import SamplingSettings, choose
 from backend.sequence import Layout, Modality
 
 
@@ -57,8 +57,7 @@ class Chain:
             return
         share = self.settings.schedule(self.index, len(self.filled))
         rows = [row.numpy() for row in logits if row is not None]
-        mixed = guided(rows, [share * scale for scale in self.scales])
-        code = choose(mixed, self.settings, self._generator)
+        code = choose(rows, [share * scale for scale in self.scales], self.settings, self._generator)
         self.filled[self.index] = code
         self.index += 1
         self.fed = self._firsts[self.segment] + code

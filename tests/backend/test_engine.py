@@ -19,7 +19,7 @@ from backend.engine import Engine
 from backend.model.config import TextInput, TransformerConfig
 from backend.model.text import TextEmbeddings
 from backend.model.transformer import DualStreamTransformer
-from backend.sampling import SamplingSettings, choose, guided
+from backend.sampling import SamplingSettings, choose
 from backend.sequence import Layout, Segment, segment_ids, visibility
 
 SHARED = Path(os.environ.get("OMNI123_SHARED", Path(__file__).resolve().parents[3] / "shared"))
@@ -132,8 +132,7 @@ def uncached(model: DualStreamTransformer, job: Job) -> list[list[int]]:
             given = torch.cat((fed, segment_ids(segment, torch.tensor(drawn, dtype=torch.long), vocabulary)))
             logits = [row_logits(model, job, segment, given, prefix, *row) for row in rows]
             share = settings.schedule(index, count)
-            mixed = guided(logits, [share * scale for scale in scales])
-            drawn.append(choose(mixed, settings, generator))
+            drawn.append(choose(logits, [share * scale for scale in scales], settings, generator))
         fed = torch.cat((fed, segment_ids(segment, torch.tensor(drawn), vocabulary)))
         done.append(drawn)
     return done
