@@ -10,6 +10,7 @@ omni123 doctor
 from __future__ import annotations
 
 import platform
+import sys
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -171,7 +172,7 @@ def _write(pipeline: RunsJobs, request: Request, output: Output) -> None:
     written: set[int] = set()
     for event in run_alone(pipeline, request):
         match event:
-            case Progress(stage=stage, done=done, total=total):
+            case Progress(stage=stage, done=done, total=total) if sys.stderr.isatty():
                 typer.echo(f"\r{stage}: {done}/{total}   ", nl=False, err=True)
             case Picture(segment=segment):
                 written.add(segment)
