@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from backend import image_tokenizer, shape_tokenizer
 from backend.checkpoint import Registries
 from backend.model.config import TransformerConfig
 from backend.model.transformer import DualStreamTransformer
-from backend.shape_tokenizer import KINDS
 
 REGISTRIES: Registries = {
     "transformer": {"dual_stream": (TransformerConfig, DualStreamTransformer)},
-    "shape_tokenizer": KINDS,
+    "shape_tokenizer": shape_tokenizer.KINDS,
+    "image_tokenizer": image_tokenizer.KINDS,
 }

@@ -45,6 +45,26 @@ def data_corpus(
     build_corpus(out, corpus, split, settings=SamplingSettings(), processes=processes)
 
 
+@data.command("views")
+def data_views(
+    out: Out,
+    corpus: Annotated[Path | None, typer.Option(help="picture a split of this packed corpus")] = None,
+    split: str = "train",
+    count: Annotated[int, typer.Option(help="procedural objects, where no corpus is named")] = 6000,
+    first_seed: int = 0,
+    processes: Processes = 2,
+) -> None:
+    """Coloured pictures from the six canonical sides and from anywhere; needs OpenGL."""
+    from training.data.views import ViewSettings, build_corpus, build_synthetic
+
+    settings = ViewSettings()
+    if corpus is not None:
+        build_corpus(out, corpus, split, settings=settings, processes=processes)
+    else:
+        seeds = range(first_seed, first_seed + count)
+        build_synthetic(out, seeds, settings=settings, processes=processes)
+
+
 @app.command("shape-tokenizer")
 def shape_tokenizer(
     data: Annotated[Path, typer.Option(help="folder with train/ and val/ shards")],
@@ -76,6 +96,40 @@ def shape_decoder(
     settings = recipe()
     save_recipe(run, settings)
     task = load_task(settings, data, trained_tokenizer(tokenizer_run))
+    train(task, settings.loop, run, stop_after=stop_after)
+
+
+@app.command("image-vae")
+def image_vae(
+    data: Annotated[Path, typer.Option(help="folder with train/ and val/ views")],
+    run: Annotated[Path, typer.Option(help="folder of checkpoints and logs; an existing run continues")],
+    stop_after: Annotated[int | None, typer.Option(help="stop at this step")] = None,
+) -> None:
+    """Train stage I of the image tokenizer of `mini`: the continuous VAE."""
+    from training.image_tokenizer import ImageVAETask, view_pictures
+    from training.loop import save_recipe, train
+    from training.recipes.image_tokenizer import mini_vae
+
+    settings = mini_vae()
+    save_recipe(run, settings)
+    train(ImageVAETask(settings, *view_pictures(data)), settings.loop, run, stop_after=stop_after)
+
+
+@app.command("image-tokenizer")
+def image_tokenizer(
+    data: Annotated[Path, typer.Option(help="folder with train/ and val/ views")],
+    vae_run: Annotated[Path, typer.Option(help="run folder of stage I")],
+    run: Annotated[Path, typer.Option(help="folder of checkpoints and logs; an existing run continues")],
+    stop_after: Annotated[int | None, typer.Option(help="stop at this step")] = None,
+) -> None:
+    """Train stage II of the image tokenizer of `mini`: the 1D tokens on the frozen VAE."""
+    from training.image_tokenizer import ImageTokenizerTask, trained_vae, view_pictures
+    from training.loop import save_recipe, train
+    from training.recipes.image_tokenizer import mini_tokenizer
+
+    settings = mini_tokenizer()
+    save_recipe(run, settings)
+    task = ImageTokenizerTask(settings, trained_vae(vae_run), *view_pictures(data))
     train(task, settings.loop, run, stop_after=stop_after)
 
 

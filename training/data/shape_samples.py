@@ -11,6 +11,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -179,7 +180,7 @@ def build_synthetic(
     """Shards of procedural objects, one per seed."""
     folder.mkdir(parents=True, exist_ok=True)
     parts = [range(start, min(start + shard, seeds.stop)) for start in range(seeds.start, seeds.stop, shard)]
-    _run(partial(_synthetic_shard, folder=folder, settings=settings), parts, len(seeds), processes)
+    run_shards(partial(_synthetic_shard, folder=folder, settings=settings), parts, len(seeds), processes)
 
 
 def build_corpus(
@@ -189,12 +190,19 @@ def build_corpus(
     folder.mkdir(parents=True, exist_ok=True)
     entries = sorted((e for e in corpus.read_index(root) if e.split == split), key=lambda e: (e.pack, e.id))
     parts = [entries[start : start + shard] for start in range(0, len(entries), shard)]
-    _run(partial(_corpus_shard, root=root, folder=folder, settings=settings), parts, len(entries), processes)
+    run_shards(
+        partial(_corpus_shard, root=root, folder=folder, settings=settings), parts, len(entries), processes
+    )
 
 
-def _run(work: Callable[[Any], int], parts: Iterable[Any], total: int, processes: int) -> None:
-    with ProcessPoolExecutor(processes) as pool, tqdm(total=total, unit="shape") as bar:
-        for count in pool.map(work, parts):
+def run_shards(work: Callable[[Any], int], parts: Iterable[Any], total: int, processes: int) -> None:
+    """Makes every shard, in this process if it is to be one: whoever has drawn with OpenGL must not fork."""
+    with ExitStack() as stack:
+        made = map(work, parts)
+        if processes > 1:
+            made = stack.enter_context(ProcessPoolExecutor(processes)).map(work, parts)
+        bar = stack.enter_context(tqdm(total=total, unit="shape"))
+        for count in made:
             bar.update(count)
 
 
