@@ -30,7 +30,7 @@ def fill(
     _hold_int8(module, tensors)
     expected, fixed = module.state_dict(keep_vars=True), int8_state(module)
     given = {name: tensor for name, tensor in tensors.items() if name not in dead}
-    for names in _aliases(expected):
+    for names in aliases(expected):
         found = [name for name in names if name in given]
         if any(not torch.equal(given[found[0]], given[name]) for name in found[1:]):
             raise WeightsError(f"The weights give one tensor two values: {some(found)}.")
@@ -86,7 +86,7 @@ def int8_state(module: nn.Module) -> set[str]:
     }
 
 
-def _aliases(state: Mapping[str, Tensor]) -> Iterator[list[str]]:
+def aliases(state: Mapping[str, Tensor]) -> Iterator[list[str]]:
     """Groups of names of one tensor."""
     groups: dict[int, list[str]] = {}
     for name, tensor in state.items():
@@ -97,7 +97,7 @@ def _aliases(state: Mapping[str, Tensor]) -> Iterator[list[str]]:
 def distinct(module: nn.Module) -> Iterator[tuple[str, Tensor]]:
     """State without the further names of tied tensors."""
     state = module.state_dict(keep_vars=True)
-    for names in _aliases(state):
+    for names in aliases(state):
         yield names[0], state[names[0]]
 
 

@@ -48,8 +48,13 @@ class StoredTensor:
     shape: tuple[int, ...]
 
     @property
+    def count(self) -> int:
+        """Of elements."""
+        return math.prod(self.shape)
+
+    @property
     def nbytes(self) -> int:
-        return math.prod(self.shape) * self.dtype.itemsize
+        return self.count * self.dtype.itemsize
 
 
 def write_shards(
@@ -123,7 +128,7 @@ def read_shards(folder: Path, prefixes: tuple[str, ...]) -> dict[str, Tensor]:
     tensors: dict[str, Tensor] = {}
     for file in dict.fromkeys(file for name, file in where.items() if name.startswith(prefixes)):
         path = _member(folder, file, sums)
-        if path.is_file() and _sha256(path) != sums[file]:
+        if path.is_file() and sha256(path) != sums[file]:
             raise WeightsError(
                 f"{path} is damaged: its checksum differs from the index. Copy the model folder again."
             )
@@ -142,6 +147,12 @@ def stored_tensors(folder: Path) -> dict[str, StoredTensor]:
     for file in dict.fromkeys(where.values()):
         stored.update(read_header(_member(folder, file, sums)))
     return stored
+
+
+def n_parameters(stored: Mapping[str, StoredTensor]) -> int:
+    """Elements of all tensors, without the scales that int8 weights carry."""
+    scales = {f"{name.removesuffix('.weight')}.scale" for name, t in stored.items() if t.dtype == torch.int8}
+    return sum(tensor.count for name, tensor in stored.items() if name not in scales)
 
 
 def read_index(folder: Path) -> tuple[dict[str, str], dict[str, str]]:
@@ -214,7 +225,8 @@ def write_json(path: Path, value: Mapping[str, Any]) -> None:
         os.fsync(file.fileno())
 
 
-def _sha256(path: Path) -> str:
+def sha256(path: Path) -> str:
+    """Of a file's bytes, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

@@ -6,6 +6,7 @@ B prompts, T = 77 text tokens, W width.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import torch
 
@@ -23,10 +24,15 @@ class CLIPTextEncoder:
         self.name = f"clip:{source}"
         self.model, self.tokenizer = load(source, "CLIPTextModel", "CLIPTokenizer", device)
         config = self.model.config
-        self.max_tokens = int(config.max_position_embeddings)  # type: ignore[union-attr, arg-type]
+        self.max_tokens = int(config.max_position_embeddings)
         self.tokens = (self.max_tokens,)
-        self.widths = (int(config.hidden_size),)  # type: ignore[union-attr, arg-type]
+        self.widths = (int(config.hidden_size),)
         self.device = device
+
+    def save(self, folder: Path) -> None:
+        """The text model and its tokenizer as a folder of their own."""
+        self.model.save_pretrained(folder)
+        self.tokenizer.save_pretrained(folder)
 
     def count_tokens(self, prompt: str) -> int:
         return len(self.tokenizer(prompt, verbose=False).input_ids)

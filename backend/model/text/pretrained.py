@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 
 import torch
 from safetensors import SafetensorError
-from torch import nn
 
 HUB_ID = re.compile(r"[\w.-]*\w[\w.-]*/[\w.-]*\w[\w.-]*")  # owner/name; everything else is a path
 
@@ -20,7 +19,7 @@ HUB_ID = re.compile(r"[\w.-]*\w[\w.-]*/[\w.-]*\w[\w.-]*")  # owner/name; everyth
 class Pretrained(NamedTuple):
     """A model in evaluation mode, fp32, and its tokenizer."""
 
-    model: nn.Module
+    model: Any
     tokenizer: Any
 
 

@@ -30,7 +30,7 @@ class Qwen3TextEncoder:
         self.name = f"qwen3:{source}@{tokens}"
         self.model, self.tokenizer = load(source, "Qwen3Model", "Qwen2Tokenizer", device)
         self.max_tokens, self.tokens = tokens, (tokens,)
-        self.widths = (int(self.model.config.hidden_size),)  # type: ignore[union-attr, arg-type]
+        self.widths = (int(self.model.config.hidden_size),)
         self.device = device
 
     def count_tokens(self, prompt: str) -> int:
