@@ -1,7 +1,7 @@
-"""Decoding against its baselines and the bandwidth bound: python benchmarks/decode.py [WEIGHTS].
+"""Decoding on a CPU against its baselines and the bandwidth bound: python benchmarks/decode.py [WEIGHTS].
 
-On a CPU: the bundled model and a random one, two rows (guidance) in fp32, eight jobs at once, bf16 and int8.
-On a GPU: omni123-2b with random weights. Ratios are to what the same run measured; the last line is JSON.
+The bundled model and a random one: two rows (guidance) in fp32, eight jobs at once, bf16 and int8. Ratios are
+to what the same run measured; the last line is JSON.
 """
 
 from __future__ import annotations
@@ -18,18 +18,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from decode_baselines import RerotatingRows, median_ms, read_bandwidth, uncached_ms
+from bound import bytes_per_step
+from decode_baselines import RerotatingRows, read_bandwidth, uncached_ms
 from torch import Tensor
 
-from backend import presets
-from backend.decode.torch_rows import TorchRows
 from backend.engine import Engine
 from backend.model.config import TextInput, TransformerConfig
 from backend.model.quantized import block_linears, quantize_linears
 from backend.model.text import TextEmbeddings
 from backend.model.transformer import DualStreamTransformer
 from backend.pipeline import Pipeline
-from backend.presets import cache_elements
 from backend.sampling import SamplingSettings
 from backend.sequence import Layout, Segment
 from backend.server.cli import BUNDLED
@@ -65,28 +63,6 @@ def random_model() -> DualStreamTransformer:
         embed_codes="learned",
     )
     return DualStreamTransformer(config).eval().requires_grad_(False)
-
-
-def bytes_per_step(model: DualStreamTransformer, conditioning: Sequence[int], position: float) -> float:
-    """What must be read for one token of each row: weights of the generation half, then keys and values.
-
-    conditioning: positions of each row's; position: how many fed ones there are, on average.
-    """
-    config = model.config
-    tensors = [*model.named_parameters(), *model.named_buffers()]
-    blocks = [
-        tensor
-        for name, tensor in tensors
-        if name.startswith("transformer.") and not any(part in name for part in ("pre_c", "post_2", "wte"))
-    ]
-    head = model.lm_head.weight[: config.n_shape_codes]
-    weights = sum(tensor.numel() * tensor.element_size() for tensor in (*blocks, head))
-    table = model.transformer.wte.weight
-    element = 4 if table.device.type == "cpu" else table.element_size()  # caches are float32 on CPUs
-    cached = sum(
-        cache_elements(config, 0, row) + position * cache_elements(config, 1, 0) for row in conditioning
-    )
-    return weights + element * cached
 
 
 def decode(
@@ -209,73 +185,8 @@ def on_cpu(folder: Path) -> dict[str, Any]:
     }
 
 
-def gpu_step_ms(rows: TorchRows, model: DualStreamTransformer, count: int, position: int) -> float:
-    """One step of so many rows, each with a full prompt and `position` fed tokens behind it."""
-    config = model.config
-    with torch.inference_mode():
-        conditioning = model.prompt_keys_values(None, drop=True)
-    empty = torch.zeros(config.n_heads, position, config.head_dim, dtype=torch.bfloat16, device="cuda")
-    prefix = [(empty, empty)] * (config.n_dual + config.n_single)
-    rows.reserve(count, config.text_tokens, config.n_shape_tokens)
-    for row in range(count):
-        rows.join(row, conditioning, prefix)
-    fed, heads = list(range(count)), ["shape"] * count
-    for _ in range(5):
-        rows.step(fed, fed, heads)
-    # step() hands logits to the CPU, so each one is finished when it returns.
-    spent = median_ms(lambda: rows.step(fed, fed, heads), 50)
-    for row in fed:
-        rows.leave(row)
-    return spent
-
-
-def gpu_copy_bandwidth() -> float:
-    """GB/s, reads and writes together."""
-    source, target = torch.zeros(2, 1 << 30, dtype=torch.uint8, device="cuda")
-
-    def copy() -> None:
-        target.copy_(source)
-        torch.cuda.synchronize()
-
-    copy()
-    return 2 * source.nbytes / 1e6 / median_ms(copy, 10)
-
-
-def on_gpu() -> dict[str, Any]:
-    torch.manual_seed(0)
-    torch.set_default_dtype(torch.bfloat16)
-    with torch.device("cuda"):
-        model = DualStreamTransformer(presets.omni123_2b().transformer).eval().requires_grad_(False)
-        model.set_codebooks(None, torch.randn(65_536, 64))
-    torch.set_default_dtype(torch.float32)
-
-    bandwidth = gpu_copy_bandwidth()
-    result: dict[str, Any] = {"machine": torch.cuda.get_device_name(), "copy_GBps": round(bandwidth)}
-    length = model.config.n_shape_tokens // 2
-    for weights in ("bf16", "int8"):
-        if weights == "int8":
-            quantize_linears(model, block_linears(model))
-        ways = {"eager": (False, False), "graphs": (True, False), "graphs, compiled": (True, True)}
-        for way, (graphs, compiled) in ways.items():
-            rows = TorchRows(model, graphs=graphs, compiled=compiled)
-            # Compiling takes minutes for each number of rows.
-            for count in (2,) if compiled else (1, 2, 8, 32):
-                spent = gpu_step_ms(rows, model, count, length)
-                needed = bytes_per_step(model, [model.config.text_tokens] * count, length)
-                result[f"{weights}, {way}, {count} rows"] = {
-                    "ms_per_step": round(spent, 3),
-                    "share_of_bandwidth_bound": round(needed / bandwidth / 1e6 / spent, 3),
-                }
-            del rows
-    return result
-
-
 def main() -> None:
-    if torch.cuda.is_available():
-        result = on_gpu()
-    else:
-        result = on_cpu(Path(sys.argv[1]) if len(sys.argv) > 1 else BUNDLED)
-    print(json.dumps(result))
+    print(json.dumps(on_cpu(Path(sys.argv[1]) if len(sys.argv) > 1 else BUNDLED)))
 
 
 if __name__ == "__main__":

@@ -5,15 +5,14 @@ R rows, D model width, N heads, C conditioning and L generation positions, H hea
 
 from __future__ import annotations
 
-import statistics
 import threading
-import time
 from collections.abc import Callable, Sequence
 
 import numba
 import numpy as np
 import torch
 import torch.nn.functional as F
+from bound import median_ms
 from torch import Tensor
 
 from backend.decode.interface import LayerKeysValues
@@ -23,16 +22,6 @@ from backend.model.text import TextEmbeddings
 from backend.model.transformer import DualStreamTransformer
 
 READ = 1 << 30  # bytes; far more than any cache holds
-
-
-def median_ms(run: Callable[[], object], times: int) -> float:
-    """Milliseconds of a call."""
-    laps = []
-    for _ in range(times):
-        started = time.perf_counter()
-        run()
-        laps.append(1000 * (time.perf_counter() - started))
-    return statistics.median(laps)
 
 
 @numba.njit(nogil=True, fastmath=True)
