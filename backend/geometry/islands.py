@@ -3,25 +3,47 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
+from numpy.typing import NDArray
 
+from backend.geometry.compiled import compiled
 from backend.geometry.mesh import Mesh
 
 
 def remove_islands(mesh: Mesh, min_fraction: float) -> Mesh:
     """Drops connected parts with less than `min_fraction` of the largest part's surface area."""
-    n = len(mesh.vertices)
-    a, b, c = mesh.faces.T
-    links = coo_array((np.ones(2 * len(a), np.int8), (np.r_[a, b], np.r_[b, c])), shape=(n, n))
-    _, part = connected_components(links, directed=False)
-    corners = mesh.vertices[mesh.faces].astype(np.float64)
+    if len(mesh.faces) == 0:
+        return mesh
+    part = parts(mesh.faces, len(mesh.vertices))
+    corners = mesh.vertices[mesh.faces]
     areas = np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1)
-    share = np.bincount(part[a], areas, minlength=int(part.max(initial=0)) + 1)
-    keep_part = share >= min_fraction * share.max()
-    keep = np.zeros(n, bool)
-    keep[mesh.faces[keep_part[part[a]]]] = True
+    share = np.bincount(part[mesh.faces[:, 0]], areas, minlength=len(mesh.vertices))
+    small = share < min_fraction * share.max()
+    if not small[part[mesh.faces[:, 0]]].any():
+        return mesh
+    keep = ~small[part]
     number = np.cumsum(keep, dtype=np.int32) - 1
     colors = None if mesh.colors is None else mesh.colors[keep]
-    faces = number[mesh.faces[keep[a]]].astype(np.int32)
+    faces = number[mesh.faces[keep[mesh.faces[:, 0]]]]
     return Mesh(vertices=mesh.vertices[keep], faces=faces, colors=colors)
+
+
+@compiled
+def parts(faces: NDArray[np.int32], n: int) -> NDArray[np.int32]:
+    """For each of n vertices the lowest vertex that faces connect it to."""
+    root = np.arange(n).astype(np.int32)
+    for face in faces:
+        for side in range(3):
+            a, b = face[side], face[side - 1]
+            while root[a] != a:
+                root[a] = root[root[a]]
+                a = root[a]
+            while root[b] != b:
+                root[b] = root[root[b]]
+                b = root[b]
+            if a < b:
+                root[b] = a
+            else:
+                root[a] = b
+    for v in range(n):
+        root[v] = root[root[v]]  # a root is lower, so already flat
+    return root

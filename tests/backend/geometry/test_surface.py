@@ -43,11 +43,36 @@ def saturated_rod(p: Tensor) -> Tensor:
     return 6 * torch.tanh(30 * rod(p))
 
 
-FIELDS = [sphere, rod, tilted_sheet, speck, ripples, grid_aligned_box, saturated_rod]
+def shell(p: Tensor) -> Tensor:
+    return 0.012 - (0.7 - p.norm(dim=1)).abs()
+
+
+def wire_torus(p: Tensor) -> Tensor:
+    return 0.015 - torch.hypot(p[:, :2].norm(dim=1) - 0.61, p[:, 2] - 0.123)
+
+
+def louvres(p: Tensor) -> Tensor:
+    """Plates a third of a coarse cell apart, tilted, each as thin."""
+    q = p[:, 0] * 0.8 + p[:, 2] * 0.6
+    return torch.minimum(0.6 - p.abs().amax(dim=1), torch.sin(q * 90) / 30)
+
+
+FIELDS = [
+    sphere,
+    rod,
+    tilted_sheet,
+    speck,
+    ripples,
+    grid_aligned_box,
+    saturated_rod,
+    shell,
+    wire_torus,
+    louvres,
+]
 
 
 @pytest.mark.parametrize("field", FIELDS)
-@pytest.mark.parametrize("cells", [96, 100])
+@pytest.mark.parametrize("cells", [80, 96, 100])
 def test_sparse_and_dense_extraction_agree(field: FieldFunction, cells: int) -> None:
     sparse, dense = extract_surface(field, cells=cells), extract_surface_dense(field, cells=cells)
     np.testing.assert_array_equal(sparse.faces, dense.faces)
@@ -77,6 +102,11 @@ def test_few_points_are_queried() -> None:
     _, stats = find_surface(sphere, cells=128)
     assert stats.queries[0] == 33**3
     assert stats.share < 0.09
+
+
+@pytest.mark.parametrize("field", [sphere, wire_torus, shell, tilted_sheet])
+def test_at_257_points_a_fifteenth_of_them_is_queried(field: FieldFunction) -> None:
+    assert find_surface(field, cells=256)[1].share < 1 / 15
 
 
 def test_any_number_of_cells_is_rounded_up_to_halve_evenly() -> None:
