@@ -29,8 +29,8 @@ class TorchRows:
     """A `RowDecoder`. The model's linear layers become views of packed weights; its outputs stay the same.
 
     graphs: replay CUDA graphs, by default wherever there are any. compiled: fuse the step with torch.compile,
-    which takes its time for every new shape, of which it keeps eight; without it, int8 weights are dequantised
-    in memory.
+    which takes its time for every new shape, of which it keeps eight. Without it, int8 weights are
+    dequantised in memory.
     """
 
     def __init__(
