@@ -35,6 +35,8 @@ def generate(prompt: str, arguments: argparse.Namespace) -> bpy.types.Object:
     if arguments.guidance is not None:
         settings.use_guidance, settings.guidance = True, arguments.guidance
     settings.detail = arguments.detail.upper()
+    if arguments.box is not None:
+        settings.use_box, settings.box = True, arguments.box
     started = time.perf_counter()
     try:
         result = bpy.ops.omni123.generate()
@@ -98,6 +100,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--guidance", type=float)
     parser.add_argument("--detail", choices=("auto", "draft", "normal", "fine"), default="auto")
+    parser.add_argument("--box", type=float, nargs=3, help="sides, for models that take a bounding box")
     parser.add_argument("--engine", choices=("cycles", "workbench"), default="cycles")
     parser.add_argument("--size", type=int, default=512, help="pixels along one side")
     parser.add_argument("--samples", type=int, default=16, help="of Cycles")
