@@ -70,7 +70,7 @@ def uncached_ms(model: DualStreamTransformer, text: TextEmbeddings, *, at: int) 
         tuple(part.expand(2, -1, -1) for part in text.parts), tuple(m.expand(2, -1) for m in text.masks)
     )
     drop = torch.tensor([False, True])
-    return median_ms(lambda: model.logits(model.hidden(ids, both, drop=drop)[:, -1], "shape"), 7)
+    return median_ms(lambda: model.logits(model.hidden(ids, both, drop=drop)[:, -1], "shape"), 5)
 
 
 class RerotatingRows:
