@@ -23,7 +23,7 @@ from backend.image_tokenizer.vae import ImageVAE, ImageVAEConfig
 from backend.shape_tokenizer.quantizer import CodebookUsage
 from training.data.pictures import Pictures, ViewPictures, as_images
 from training.data.views import load_views
-from training.evaluation.images import compare
+from training.evaluation.images import compare, reconstructions, report, vae_reconstructions
 from training.loop import LoopSettings, averaged_weights, saved_recipe
 
 M = TypeVar("M", bound=nn.Module)
@@ -87,8 +87,7 @@ class ImageVAETask:
     def evaluate(self, model: nn.Module) -> dict[str, float]:
         assert isinstance(model, _Autoencoding)
         images = fixed_images(self.held_out)
-        made = torch.cat([model.vae.decode(model.vae.encode(part)) for part in images.split(_AT_ONCE)])
-        return compare(images, made)
+        return compare(images, vae_reconstructions(model.vae, images))
 
 
 class _Autoencoding(nn.Module):
@@ -134,7 +133,7 @@ class ImageTokenizerTask:
         rng = np.random.default_rng((self.recipe.loop.seed, purpose, 0, 1))
         images, _ = drawn(self.pictures, count, rng, self.recipe.recolor)
         vae = self._compression.tokenizer.vae
-        return torch.cat([vae.encode(part) for part in images.split(_AT_ONCE)])
+        return torch.cat([vae.encode(part) for part in torch.split(images, _AT_ONCE)])
 
     def _standardise(self) -> None:
         tokenizer, latents = self._compression.tokenizer, self._latents(_MEASURED, 1).flatten(0, 1)
@@ -158,7 +157,7 @@ class ImageTokenizerTask:
     @torch.no_grad()
     def _encoded(self, count: int, purpose: int) -> Tensor:
         tokenizer = self._compression.tokenizer
-        parts = tokenizer.standardised(self._latents(count, purpose)).split(_AT_ONCE)
+        parts = torch.split(tokenizer.standardised(self._latents(count, purpose)), _AT_ONCE)
         return torch.cat([tokenizer.encoder(part) for part in parts])
 
     def loss(self, model: nn.Module, step: int, rank: int, world: int) -> tuple[Tensor, dict[str, float]]:
@@ -175,15 +174,8 @@ class ImageTokenizerTask:
 
     def evaluate(self, model: nn.Module) -> dict[str, float]:
         """Against the original: the VAE alone, all tokens, and the first half, quarter and eighth of them."""
-        tokenizer = self._compression.tokenizer
         images = fixed_images(self.held_out)
-        ids = torch.cat([tokenizer.encode(part) for part in images.split(_AT_ONCE)])
-        vae = torch.cat([tokenizer.vae.decode(tokenizer.vae.encode(part)) for part in images.split(_AT_ONCE)])
-        figures = {f"vae_{name}": value for name, value in compare(images, vae).items()}
-        for label, count in prefixes(tokenizer.config.n_tokens).items():
-            made = torch.cat([tokenizer.decode_prefix(part, count) for part in ids.split(_AT_ONCE)])
-            figures |= {f"{label}_{name}": value for name, value in compare(images, made).items()}
-        return figures | {"codes_used": float(len(ids.unique()))}
+        return report(images, reconstructions(self._compression.tokenizer, images))
 
 
 class _Compression(nn.Module):
@@ -234,11 +226,6 @@ class _Compression(nn.Module):
             self.usage.share = self.share
             self.usage.update(out.ids)
         return out.embedding, 0.25 * out.commitment_loss + out.codebook_loss
-
-
-def prefixes(n_tokens: int) -> dict[str, int]:
-    """The parts of a row that are reported, by name."""
-    return {"tokens": n_tokens} | {f"{part}th": max(1, n_tokens // part) for part in (2, 4, 8)}
 
 
 def drawn(pictures: Pictures, count: int, rng: np.random.Generator, recolor: float) -> tuple[Tensor, Tensor]:

@@ -120,8 +120,8 @@ def load_dinov3(encoder: DinoEncoder, source: str) -> None:
     except (OSError, ValueError) as error:
         raise WeightsError(f"{source} holds no DINOv3 weights that can be read ({error}).") from error
     ours, theirs = encoder.vit.config, published.config
-    names = ("patch_size", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads")
-    names += ("num_register_tokens", "use_gated_mlp", "rope_theta", "layer_norm_eps")
+    names = ["patch_size", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads"]
+    names += ["num_register_tokens", "use_gated_mlp", "rope_theta", "layer_norm_eps"]
     if differing := [name for name in names if getattr(ours, name) != getattr(theirs, name)]:
         told = ", ".join(f"{name} {getattr(theirs, name)} for {getattr(ours, name)}" for name in differing)
         raise WeightsError(f"{source} is another DINOv3 than the configuration asks for: it has {told}.")

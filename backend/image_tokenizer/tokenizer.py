@@ -88,7 +88,7 @@ class QFormerTokenizer(nn.Module):
     def features(self, ids: Tensor) -> Tensor:
         """Ids (B, N) to the reconstructed continuous latent grid (B, C, h, w) of Figure 4."""
         side = self.config.vae.grid
-        return self._latents(ids).transpose(1, 2).unflatten(2, (side, side))
+        return self._latents(ids).transpose(1, 2).reshape(len(ids), -1, side, side)
 
     def codebook(self) -> Tensor:
         """Codes (n_codes, code_dim), each of length sqrt(code_dim)."""
@@ -103,5 +103,5 @@ class QFormerTokenizer(nn.Module):
 
     def _latents(self, ids: Tensor) -> Tensor:
         """The VAE's latents (B, T, C) of the first k ids (B, k)."""
-        standard, _ = self.decoder(self.quantizer.embed(ids))
+        standard: Tensor = self.decoder(self.quantizer.embed(ids))[0]
         return standard * self.latent_scale + self.latent_mean

@@ -135,6 +135,7 @@ class PixelDecoder(nn.Module):
     @torch.no_grad()
     def start_at(self, color: Tensor) -> None:
         """Makes a colour (3,) in [-1, 1] what an untrained decoder paints: the data's mean."""
+        assert self.pixels.bias is not None
         self.pixels.bias.copy_(color.repeat_interleave(_FINE**2))
 
 

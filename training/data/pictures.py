@@ -48,7 +48,7 @@ class ViewPictures:
         self._share = views.probabilities()
 
     def __len__(self) -> int:
-        return len(self.views) * self.views.n_views
+        return len(self.views) * int(self.views.n_views)
 
     def draw(self, rng: np.random.Generator, count: int) -> Rows:
         objects = rng.choice(len(self.views), size=count, p=self._share)

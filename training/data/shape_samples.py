@@ -198,7 +198,7 @@ def build_corpus(
 def run_shards(work: Callable[[Any], int], parts: Iterable[Any], total: int, processes: int) -> None:
     """Makes every shard, in this process if it is to be one: whoever has drawn with OpenGL must not fork."""
     with ExitStack() as stack:
-        made = map(work, parts)
+        made: Iterable[int] = map(work, parts)
         if processes > 1:
             made = stack.enter_context(ProcessPoolExecutor(processes)).map(work, parts)
         bar = stack.enter_context(tqdm(total=total, unit="shape"))

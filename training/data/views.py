@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -143,10 +144,10 @@ class Views:
         self.sources: list[str] = []
         self.captions: list[tuple[str, ...]] = []
         self._where: list[tuple[int, int]] = []  # shard and row of each object
-        self._shards = []
+        self._shards: list[Any] = []
         shapes = set()
         for path in paths:
-            shard = safe_open(path, framework="numpy")
+            shard: Any = safe_open(path, framework="numpy")
             if shard.metadata().get("format") != str(FORMAT):
                 raise ValueError(f"{path.name} has another format; remove it and make the views again")
             rows = json.loads(shard.metadata()["objects"])

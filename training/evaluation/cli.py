@@ -2,6 +2,7 @@
 
 omni123-train evaluate reconstruction --run DIR --corpus DIR --out docs/images/reconstruction.png
 omni123-train evaluate prompts --weights backend/weights/mini --out docs/images/prompts.png
+omni123-train evaluate images --run runs/image_tokenizer --views runs/views/val --out out/images.png
 omni123-train evaluate families --weights backend/weights/mini --out docs/families.json
 """
 
@@ -153,6 +154,43 @@ def families_command(
     for label, rows in (("generated", verdicts), ("unseen procedural objects", ceiling)):
         told = families.report(rows)
         typer.echo(f"{label}: top-1 {told['top_1']}, top-5 {told['top_5']} of {told['shapes']}")
+
+
+@app.command("images")
+def images_command(
+    run: Annotated[Path, typer.Option(help="training run of the image tokenizer")],
+    out: Picture,
+    views: Annotated[Path | None, typer.Option(help="folder of rendered views")] = None,
+    pictures: Annotated[Path | None, typer.Option(help="folder of image files")] = None,
+    count: Annotated[int, typer.Option(help="pictures to compare")] = 256,
+) -> None:
+    """PSNR and SSIM of the VAE alone, of the 1D tokens and of their first half, quarter and eighth."""
+    if (views is None) == (pictures is None):
+        raise typer.BadParameter("name rendered views with --views or image files with --pictures, not both")
+    import numpy as np
+
+    from training.data.pictures import FolderPictures, Pictures, ViewPictures, as_images
+    from training.data.views import load_views
+    from training.evaluation import images, sheets
+    from training.image_tokenizer import trained_image_tokenizer
+
+    tokenizer = trained_image_tokenizer(run)
+    source: Pictures
+    if pictures is not None:
+        source = FolderPictures(pictures, tokenizer.config.size)
+    else:
+        assert views is not None
+        source = ViewPictures(load_views(views))
+    rows = np.random.default_rng(0).permutation(len(source))[:count]
+    originals = as_images(source.read(rows))
+    made = images.reconstructions(tokenizer, originals)
+    figures = {"model": _provenance(run), "pictures": len(rows), "definitions": images.DEFINITIONS}
+    shown = images.panels(originals[:SHOWN], {label: part[:SHOWN] for label, part in made.items()})
+    page = sheets.sheet([sheets.Section(panels=shown)], columns=2)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    page.save(out, optimize=True)
+    report = images.report(originals, made)
+    typer.echo(f"{out} and {_write_json(out.with_suffix('.json'), figures | report)}")
 
 
 def _provenance(folder: Path | None) -> str:

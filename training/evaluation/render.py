@@ -149,7 +149,8 @@ def render(
     box [-1, 1]^3, fills the picture. Both sides of a face are lit. Raises NoGraphicsError.
     """
     camera = Camera(azimuth=azimuth, elevation=elevation)
-    return render_views(mesh, [camera], size, frame=frame, background=_BACKGROUND)[0]
+    picture: NDArray[np.uint8] = render_views(mesh, [camera], size, frame=frame, background=_BACKGROUND)[0]
+    return picture
 
 
 def render_views(
@@ -169,7 +170,10 @@ def render_views(
     uniforms = [_uniforms(camera, shown) for camera in cameras]
     drawn = _renderer().draw(_corners(mesh, colors), SUPERSAMPLING * size, uniforms, background)
     blocks = (pixels.reshape(size, SUPERSAMPLING, size, SUPERSAMPLING, 3) for pixels in drawn)
-    return np.stack([np.round(block.mean(axis=(1, 3))).astype(np.uint8) for block in blocks])
+    pictures: NDArray[np.uint8] = np.stack(
+        [np.round(block.mean(axis=(1, 3))).astype(np.uint8) for block in blocks]
+    )
+    return pictures
 
 
 def blank(size: int = 256) -> NDArray[np.uint8]:
