@@ -17,6 +17,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from backend.geometry.canonical import BOUNDS
+from backend.shape_tokenizer.compiled_field import CompiledField
+from backend.shape_tokenizer.convolution import Conv3
 from backend.shape_tokenizer.quantizer import SphericalVectorQuantizer
 
 # B batch, P surface points, Q field queries, C channels, N tokens, G cells along one axis.
@@ -70,9 +72,9 @@ class ConvBlock(nn.Module):
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.norm_1 = nn.GroupNorm(_GROUPS, channels)
-        self.conv_1 = nn.Conv3d(channels, channels, 3, padding=1)
+        self.conv_1 = Conv3(channels, channels)
         self.norm_2 = nn.GroupNorm(_GROUPS, channels)
-        self.conv_2 = nn.Conv3d(channels, channels, 3, padding=1)
+        self.conv_2 = Conv3(channels, channels)
         nn.init.zeros_(self.conv_2.weight)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -108,7 +110,7 @@ class GridEncoder(nn.Module):
     def __init__(self, config: GridShapeTokenizerConfig) -> None:
         super().__init__()
         self.grid = config.field_grid
-        self.stem = nn.Conv3d(SPLAT_CHANNELS, config.field_width, 3, padding=1)
+        self.stem = Conv3(SPLAT_CHANNELS, config.field_width)
         self.down_1 = nn.Conv3d(config.field_width, config.mid_width, 4, stride=2, padding=1)
         self.mid = ConvBlock(config.mid_width)
         self.down_2 = nn.Conv3d(config.mid_width, config.width, 4, stride=2, padding=1)
@@ -170,6 +172,10 @@ class GridDecoder(nn.Module):
         logits: Tensor = LOGITS_PER_UNIT * self.field_out(x)[..., 0].float()
         return logits
 
+    def compiled(self, volume: Tensor) -> CompiledField:
+        """The fast twin of `field` for one volume (1, C, G, G, G) on a CPU, without gradients."""
+        return CompiledField(volume[0], (self.field_in, self.field_mid, self.field_out), LOGITS_PER_UNIT)
+
 
 class GridShapeTokenizer(nn.Module):
     """Points -> `token_grid`^3 codes -> occupancy logits; a `ShapeTokenizer`."""
@@ -183,6 +189,7 @@ class GridShapeTokenizer(nn.Module):
         )
         self.decoder = GridDecoder(config)
         self._empty: Tensor | None = None
+        self._compiled: tuple[Tensor, CompiledField] | None = None  # of the volume asked for last
 
     def encode(self, points: Tensor, normals: Tensor) -> Tensor:
         """Surface points and unit normals (B, P, 3), canonical frame -> ids (B, n_tokens) int64."""
@@ -217,12 +224,17 @@ class GridShapeTokenizer(nn.Module):
         return self._empty
 
     def train(self, mode: bool = True) -> GridShapeTokenizer:
-        self._empty = None
+        self._empty = self._compiled = None
         return super().train(mode)
 
     def field(self, latents: Tensor, queries: Tensor) -> Tensor:
         """Feature volume and queries (B, Q, 3) -> logits (B, Q), positive inside."""
-        return self.decoder.field(latents, queries)
+        compiled = len(latents) == 1 and latents.device.type == "cpu" and not torch.is_grad_enabled()
+        if not compiled or self.training:
+            return self.decoder.field(latents, queries)
+        if self._compiled is None or self._compiled[0] is not latents:
+            self._compiled = latents, self.decoder.compiled(latents)
+        return self._compiled[1](queries[0])[None]
 
     def codebook(self) -> Tensor:
         """Normalised codes (n_codes, code_dim)."""
