@@ -1,4 +1,4 @@
-"""3x3x3 convolution whose inference on a CPU is 27 matrix products: 3 to 5 times torch's speed at batch 1.
+"""3x3x3 convolution whose inference on a CPU is 27 matrix products: 4 times torch's speed on 24^3 cells.
 
 C input and O output channels, P = (D + 2) (H + 2) (W + 2) places of the padded volume.
 """
@@ -10,6 +10,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 
+# Below, the padding is too large a part of the work (measured: even at 12^3, 0.7 times the speed at 6^3).
+_CELLS = 1 << 12
+
+
 class Conv3(nn.Conv3d):
     """A convolution that keeps the volume's size, with the names and values of nn.Conv3d."""
 
@@ -19,12 +23,8 @@ class Conv3(nn.Conv3d):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, D, H, W) to (B, O, D, H, W)."""
-        if (
-            len(x) == 1
-            and x.device.type == "cpu"
-            and x.dtype == torch.float32
-            and not torch.is_grad_enabled()
-        ):
+        plain = len(x) == 1 and x.device.type == "cpu" and x.dtype == torch.float32
+        if plain and x[0, 0].numel() >= _CELLS and not torch.is_grad_enabled():
             return self._as_products(x)
         return super().forward(x)
 

@@ -6,7 +6,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from backend.shape_tokenizer import convolution
 from backend.shape_tokenizer.convolution import Conv3
+
+
+@pytest.fixture(autouse=True)
+def small_volumes_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(convolution, "_CELLS", 1)
 
 
 def by_torch(conv: Conv3, x: Tensor) -> Tensor:
