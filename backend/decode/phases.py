@@ -67,7 +67,9 @@ def units(plan: int, phase: int) -> int:
 
 
 @compiled()
-def _project(linear: int, start: int, stop: int, rows: int, x: int, y: int, y_stride: int) -> None:
+def _project(
+    linear: int, start: int, stop: int, rows: int, x: int, x_stride: int, y: int, y_stride: int
+) -> None:
     """y[r, o] = linear(x[r])[o] for the outputs of units start .. stop-1."""
     first = start * UNIT
     count = min(stop * UNIT, word(linear, OUT_FEATURES)) - first
@@ -79,7 +81,7 @@ def _project(linear: int, start: int, stop: int, rows: int, x: int, y: int, y_st
         clear(floats(y + row * y_stride, count))
     item = 1 if kind == INT8 else 2 if kind == BFLOAT16 else 4
     w = word(linear, WEIGHT) + item * inputs * first
-    multiply(kind, x, 4 * inputs, rows, w, inputs, count, y, y_stride)
+    multiply(kind, x, x_stride, rows, w, inputs, count, y, y_stride)
     for row in range(rows):
         out = floats(y + row * y_stride, count)
         if word(linear, SCALE) != 0:
@@ -95,11 +97,12 @@ def _project(linear: int, start: int, stop: int, rows: int, x: int, y: int, y_st
 @compiled(inline="always")
 def _enter(plan: int, layer: int, start: int, stop: int) -> None:
     rows, width = word(plan, words.ROWS), word(plan, words.WIDTH)
-    x, y, stride = word(plan, words.NORMED), word(plan, words.QKV), 12 * width
+    x, x_stride = word(plan, words.NORMED), word(plan, words.WIDTH_BYTES)
+    y, y_stride = word(plan, words.QKV), 12 * width
     split = _unit_count(2 * width)
-    _project(_linear(plan, layer, QUERY_KEY), start, min(stop, split), rows, x, y, stride)
+    _project(_linear(plan, layer, QUERY_KEY), start, min(stop, split), rows, x, x_stride, y, y_stride)
     after = max(start, split) - split
-    _project(_linear(plan, layer, VALUE), after, stop - split, rows, x, y + 8 * width, stride)
+    _project(_linear(plan, layer, VALUE), after, stop - split, rows, x, x_stride, y + 8 * width, y_stride)
 
 
 @compiled()
@@ -144,17 +147,17 @@ def _attend(plan: int, layer: int, unit: int, thread: int) -> None:
     next_place = word(word(plan, words.BATCH), 2 * (following // heads))
     ahead = _cached(plan, layer, next_place, following % heads)[0] - keys
     scores = word(plan, words.SCORES) + 4 * thread * word(plan, words.POSITIONS)
-    out = word(plan, words.ATTENDED) + 4 * (row * width + head * size)
+    out = word(plan, words.ATTENDED) + row * word(plan, words.WIDTH_BYTES) + 4 * head * size
     conditioning, own = (known, known_keys, known_values), (position + 1, keys, values)
     attend(new, size, conditioning, own, ahead, scores, out)
 
 
 @compiled(inline="always")
-def _add(plan: int, linear: int, start: int, stop: int, source: int) -> None:
+def _add(plan: int, linear: int, start: int, stop: int, source: int, stride: int) -> None:
     """Project and add to the residual stream."""
     rows, width = word(plan, words.ROWS), word(plan, words.WIDTH)
     added, x = word(plan, words.ADDED), word(plan, words.X)
-    _project(linear, start, stop, rows, source, added, 4 * width)
+    _project(linear, start, stop, rows, source, stride, added, 4 * width)
     first = start * UNIT
     count = min(stop * UNIT, width) - first
     for row in range(rows):
@@ -167,13 +170,14 @@ def _add(plan: int, linear: int, start: int, stop: int, source: int) -> None:
 @compiled(inline="always")
 def _widen(plan: int, layer: int, start: int, stop: int) -> None:
     rows, hidden = word(plan, words.ROWS), word(plan, words.HIDDEN)
-    x, gate, up = word(plan, words.NORMED), word(plan, words.GATED), word(plan, words.RAISED)
-    _project(_linear(plan, layer, GATE), start, stop, rows, x, gate, 4 * hidden)
-    _project(_linear(plan, layer, UP), start, stop, rows, x, up, 4 * hidden)
+    x, x_stride = word(plan, words.NORMED), word(plan, words.WIDTH_BYTES)
+    gate, up, stride = word(plan, words.GATED), word(plan, words.RAISED), word(plan, words.HIDDEN_BYTES)
+    _project(_linear(plan, layer, GATE), start, stop, rows, x, x_stride, gate, stride)
+    _project(_linear(plan, layer, UP), start, stop, rows, x, x_stride, up, stride)
     first = start * UNIT
     count = min(stop * UNIT, hidden) - first
     for row in range(rows):
-        at = 4 * (row * hidden + first)
+        at = row * stride + 4 * first
         gated(floats(gate + at, count), floats(up + at, count))
 
 
@@ -181,10 +185,9 @@ def _widen(plan: int, layer: int, start: int, stop: int) -> None:
 def _head(plan: int, layers: int, head: int, start: int, stop: int) -> None:
     asked = word(plan, words.ASKED) + 16 * head
     first, rows = word(asked, 0), word(asked, 1) - word(asked, 0)
-    x = word(plan, words.NORMED) + 4 * first * word(plan, words.WIDTH)
-    stride = 4 * word(plan, words.CODES)
-    y = word(plan, words.LOGITS) + first * stride
-    _project(_linear(plan, layers, head), start, stop, rows, x, y, stride)
+    x_stride, y_stride = word(plan, words.WIDTH_BYTES), 4 * word(plan, words.CODES)
+    x, y = word(plan, words.NORMED) + first * x_stride, word(plan, words.LOGITS) + first * y_stride
+    _project(_linear(plan, layers, head), start, stop, rows, x, x_stride, y, y_stride)
 
 
 @compiled(inline="always")
@@ -198,19 +201,21 @@ def run_units(plan: int, phase: int, start: int, stop: int, thread: int) -> None
         for unit in range(start, stop):
             _attend(plan, layer, unit, thread)
     elif kind == LEAVE:
-        _add(plan, _linear(plan, layer, PROJECTION), start, stop, word(plan, words.ATTENDED))
+        source, stride = word(plan, words.ATTENDED), word(plan, words.WIDTH_BYTES)
+        _add(plan, _linear(plan, layer, PROJECTION), start, stop, source, stride)
     elif kind == WIDEN:
         _widen(plan, layer, start, stop)
     else:
-        _add(plan, _linear(plan, layer, DOWN), start, stop, word(plan, words.GATED))
+        source, stride = word(plan, words.GATED), word(plan, words.HIDDEN_BYTES)
+        _add(plan, _linear(plan, layer, DOWN), start, stop, source, stride)
 
 
 @compiled()
 def normalise(plan: int) -> None:
     width, eps = word(plan, words.WIDTH), load_float(word(plan, words.EPSILONS))
     for row in range(word(plan, words.ROWS)):
-        at = 4 * row * width
-        x, normed = word(plan, words.X) + at, word(plan, words.NORMED) + at
+        x = word(plan, words.X) + 4 * row * width
+        normed = word(plan, words.NORMED) + row * word(plan, words.WIDTH_BYTES)
         layer_norm(floats(x, width), floats(normed, width), eps)
 
 

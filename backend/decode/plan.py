@@ -20,6 +20,8 @@ TICKET, PENDING, DONE, STOP = range(0, 32, 8)
     WIDTH,  # D
     HEADS,  # N
     HIDDEN,  # F
+    WIDTH_BYTES,  # from row to row of what products read, see `row_bytes`
+    HIDDEN_BYTES,
     THREADS,
     ROWS,  # R of this step
     PLACES,  # rows of the cache
@@ -36,15 +38,15 @@ TICKET, PENDING, DONE, STOP = range(0, 32, 8)
     BATCH,  # int64 (R, 2): place and position of each row
     ASKED,  # int64 (M, 2): the rows that ask for a head, first and after the last
     X,  # float32 (R, D): the residual stream
-    NORMED,  # float32 (R, D)
+    NORMED,  # float32 (R, D and padding)
     QKV,  # float32 (R, 3 * D)
-    ATTENDED,  # float32 (R, D)
+    ATTENDED,  # float32 (R, D and padding)
     ADDED,  # float32 (R, D): what a projection adds to the stream
-    GATED,  # float32 (R, F)
-    RAISED,  # float32 (R, F)
+    GATED,  # float32 (R, F and padding)
+    RAISED,  # float32 (R, F and padding)
     LOGITS,  # float32 (R, codes)
     SCORES,  # float32 (threads, positions): scratch
-) = range(32, 62)
+) = range(32, 64)
 WORDS = 64
 
 # Columns of `LINEARS`: addresses (0 is none), how the weights are stored, shape.
@@ -73,6 +75,12 @@ class Plan:
 
     def size(self, word: int) -> int:
         return int(self.words[word])
+
+
+def row_bytes(width: int) -> int:
+    """Of a row of activations: at multiples of 4 KiB rows would compete for the same lines of the cache."""
+    size = 4 * width
+    return size + 2048 if size % 4096 == 0 else size
 
 
 def zeros(*shape: int, dtype: torch.dtype = torch.float32) -> NDArray[np.generic]:

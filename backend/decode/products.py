@@ -23,6 +23,7 @@ from backend.decode.microkernel import (
     make_tile,
 )
 
+AHEAD = 18 << 10  # bytes between the weights in use and those prefetched, or a tile if that is more
 SHARE = -(-OUTPUTS // 3)  # rows a tile prefetches where three or more tiles share the next weights
 
 
@@ -80,11 +81,11 @@ def _make_multiply(kind: int) -> Any:
         y_stride: int,
     ) -> None:
         """Every output over one block of inputs."""
-        done = 0
+        done, tile = 0, OUTPUTS * w_stride
+        distance = max(1, AHEAD // tile) * tile
         while outputs - done >= OUTPUTS:
-            ahead = w + OUTPUTS * w_stride
-            wide(x, x_stride, rows, w, w_stride, inputs, y, y_stride, ahead)
-            w, y, done = ahead, y + 4 * OUTPUTS, done + OUTPUTS
+            wide(x, x_stride, rows, w, w_stride, inputs, y, y_stride, w + distance)
+            w, y, done = w + tile, y + 4 * OUTPUTS, done + OUTPUTS
         while outputs - done >= NARROW:
             narrow(x, x_stride, rows, w, w_stride, inputs, y, y_stride, w)
             w, y, done = w + NARROW * w_stride, y + 4 * NARROW, done + NARROW

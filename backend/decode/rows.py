@@ -17,7 +17,7 @@ from backend.decode import plan as words
 from backend.decode.crew import Crew, thread_count
 from backend.decode.interface import LayerKeysValues
 from backend.decode.microkernel import BFLOAT16, FLOAT32, INT8
-from backend.decode.plan import Plan, zeros
+from backend.decode.plan import Plan, row_bytes, zeros
 from backend.model.layers import QK_EPS, DualBlock, SingleBlock
 from backend.model.quantized import QuantizedLinear
 from backend.model.rope import rotary_table
@@ -105,6 +105,8 @@ class KernelRows:
             words.WIDTH: width,
             words.HEADS: config.n_heads,
             words.HIDDEN: hidden,
+            words.WIDTH_BYTES: row_bytes(width),
+            words.HIDDEN_BYTES: row_bytes(hidden),
             words.THREADS: self._crew.threads,
             words.PLACES: rows,
             words.LENGTH: length,
@@ -122,12 +124,12 @@ class KernelRows:
             words.BATCH: zeros(rows, 2, dtype=torch.int64),
             words.ASKED: zeros(places, 2, dtype=torch.int64),
             words.X: zeros(rows, width),
-            words.NORMED: zeros(rows, width),
+            words.NORMED: zeros(rows, row_bytes(width) // 4),
             words.QKV: zeros(rows, 3 * width),
-            words.ATTENDED: zeros(rows, width),
+            words.ATTENDED: zeros(rows, row_bytes(width) // 4),
             words.ADDED: zeros(rows, width),
-            words.GATED: zeros(rows, hidden),
-            words.RAISED: zeros(rows, hidden),
+            words.GATED: zeros(rows, row_bytes(hidden) // 4),
+            words.RAISED: zeros(rows, row_bytes(hidden) // 4),
             words.LOGITS: zeros(rows, codes),
             words.SCORES: zeros(self._crew.threads, positions),
         }
