@@ -46,8 +46,10 @@ class BrickGrid:
             self.states = np.concatenate([self.states, np.zeros(shape, np.uint8)])
 
     def put(self, points: Numbers, values: NDArray[np.float32]) -> Numbers:
-        """Sets the values (n,) of points (n,); returns the cells whose known corners now differ in sign."""
-        self.make_room(points, self.points, low=-1)
+        """Sets the values (n,) of points (n,); returns the cells whose known corners now differ in sign.
+
+        There must be room for the points and for the cells around them.
+        """
         return _put(self.table, self.values, self.states, points, self.points, values)
 
     def fill(self, values: NDArray[np.float32]) -> Numbers:

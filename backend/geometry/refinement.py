@@ -38,14 +38,14 @@ def first_points(coarse: BrickGrid, fine: BrickGrid, crossed: Numbers, whole: Nu
     """Points of the fine grid: ends and middles of crossed edges, and all points of the cells `whole`."""
     n = coarse.cells
     for cells in (crossed, whole):
-        fine.make_room(cells, n, scale=2, high=2)
+        fine.make_room(cells, n, scale=2, low=-1, high=2)
     on_edges = _on_edges(coarse.table, coarse.values, fine.table, fine.values, crossed, n)
     return np.concatenate([on_edges, _unknown(fine.table, fine.values, whole, n, 2)])
 
 
 def unknown_corners(grid: BrickGrid, cells: Numbers) -> Numbers:
     """Points of the cells whose value nobody knows or asked for yet."""
-    grid.make_room(cells, grid.cells, high=1)
+    grid.make_room(cells, grid.cells, low=-1, high=1)
     return _unknown(grid.table, grid.values, cells, grid.cells, 1)
 
 

@@ -35,6 +35,7 @@ def test_chunks_on_the_cpu_fit_its_caches() -> None:
 def test_bricks_hold_what_is_put_and_tell_cells_of_both_signs() -> None:
     grid = BrickGrid(21)
     rng = np.random.default_rng(0)
+    grid.make_room(np.arange(20**3), 20, high=1)
     points = rng.permutation(21**3)[:4000]
     values = rng.normal(size=4000).astype(np.float32)
     mixed = np.concatenate([grid.put(points[:3000], values[:3000]), grid.put(points[3000:], values[3000:])])
