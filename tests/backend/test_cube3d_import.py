@@ -25,12 +25,15 @@ from backend.checkpoint import Model, load, read_config
 from backend.cli import app
 from backend.cube3d_import import NOTICE_FILE, import_cube3d
 from backend.engine import Engine
+from backend.events import Request, Result
 from backend.geometry.canonical import BOUNDS
+from backend.jobs import run_alone
 from backend.model.config import TextInput, TransformerConfig
 from backend.model.quantized import QuantizedLinear
 from backend.model.text import TextEmbeddings, text_encoder
 from backend.model.transformer import DualStreamTransformer
 from backend.models import REGISTRIES
+from backend.pipeline import Pipeline
 from backend.sampling import SamplingSettings
 from backend.shape_tokenizer.perceiver import PerceiverShapeTokenizer, PerceiverShapeTokenizerConfig
 from backend.tasks import TASKS
@@ -152,6 +155,21 @@ def test_the_folder_is_complete_in_itself(tmp_path: Path, make_clip: Maker) -> N
     assert "research" in (tmp_path / "m" / NOTICE_FILE).read_text()
     assert info.licence == published.LICENCE
     assert info.sampling["guidance_schedule"] == "linear"
+
+
+@needs_golden
+@pytest.mark.parametrize("dtype", ["float32", "int8"])
+def test_the_result_serves_shapes_that_fill_a_box(tmp_path: Path, make_clip: Maker, dtype: str) -> None:
+    imported(tmp_path / "m", make_clip(tmp_path / "c", 48, 11), "--dtype", dtype)
+    pipeline = Pipeline.load(tmp_path / "m", "cpu")
+    shapes = []
+    for box in (None, (1.0, 0.5, 2.0)):
+        *_, last = run_alone(pipeline, Request(prompt="a chair", box=box, cells=16))
+        assert isinstance(last, Result)
+        assert last.tokens is not None
+        shapes.append(last.tokens.tolist())
+    assert pipeline.capabilities()["box"]
+    assert shapes[0] != shapes[1]
 
 
 SIZES: list[tuple[dict[str, Any], dict[str, Any]]] = [

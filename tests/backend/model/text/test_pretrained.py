@@ -34,6 +34,25 @@ def test_clip_gives_every_position_of_the_padded_prompt(tmp_path: Path, make_cli
     torch.testing.assert_close(got.parts[0], wanted, atol=1e-6, rtol=0)
 
 
+def test_the_text_half_of_a_whole_clip_is_read_and_saved(tmp_path: Path, make_clip: Maker) -> None:
+    from transformers import CLIPConfig, CLIPModel, CLIPTextModel, CLIPVisionConfig
+
+    text = CLIPTextModel.from_pretrained(make_clip(tmp_path / "text", 48))
+    vision = CLIPVisionConfig(
+        hidden_size=16, intermediate_size=16, num_hidden_layers=1, num_attention_heads=2, image_size=32
+    )
+    whole = CLIPModel(CLIPConfig(text_config=text.config.to_dict(), vision_config=vision.to_dict()))
+    whole.text_model.load_state_dict(text.state_dict())
+    folder = make_clip(tmp_path / "whole", 48)
+    whole.save_pretrained(folder)  # as CLIP is published: both halves in one file
+    encoder = CLIPTextEncoder(str(folder))
+    encoder.save(tmp_path / "half")
+    wanted = CLIPTextEncoder(str(tmp_path / "text")).encode([PROMPT]).parts[0]
+    for read in (encoder, CLIPTextEncoder(str(tmp_path / "half"))):
+        assert torch.equal(read.encode([PROMPT]).parts[0], wanted)
+    assert not [name for name in load_file(tmp_path / "half" / "model.safetensors") if "vision" in name]
+
+
 def test_clip_alone_equals_clip_in_a_batch(tmp_path: Path, make_clip: Maker) -> None:
     encoder = CLIPTextEncoder(str(make_clip(tmp_path)))
     together = encoder.encode(["a vase", PROMPT])
