@@ -73,5 +73,5 @@ def mini_tokenizer() -> ImageTokenizerRecipe:
         n_decoder_layers=4,
         align_layer=2,
     )
-    loop = replace(mini_vae().loop, steps=16_000, peak_lr=1e-3)
+    loop = replace(mini_vae().loop, steps=16_000)
     return ImageTokenizerRecipe(config=config, loop=loop, quantise_from=2000)
