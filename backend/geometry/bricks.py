@@ -71,6 +71,14 @@ class BrickGrid:
 
 
 @compiled
+def axes_of(number: int, n: int) -> tuple[int, int, int]:
+    """What a flat number stands for along x, y and z."""
+    rest = number // n
+    x = rest // n
+    return x, rest - x * n, number - rest * n
+
+
+@compiled
 def value_at(table: Table, values: Bricks, x: int, y: int, z: int) -> float:
     """The value of a point; NaN if it is unknown or outside the grid."""
     if x < 0 or y < 0 or z < 0:
@@ -86,7 +94,8 @@ def _number_bricks(
     table: Table, numbers: Numbers, n: int, scale: int, low: int, high: int, points: int, count: int
 ) -> int:
     for number in numbers:
-        x, y, z = scale * (number // (n * n)), scale * (number // n % n), scale * (number % n)
+        i, j, k = axes_of(number, n)
+        x, y, z = scale * i, scale * j, scale * k
         for bx in range(max(x + low, 0) >> 3, (min(x + high, points - 1) >> 3) + 1):
             for by in range(max(y + low, 0) >> 3, (min(y + high, points - 1) >> 3) + 1):
                 for bz in range(max(z + low, 0) >> 3, (min(z + high, points - 1) >> 3) + 1):
@@ -103,7 +112,7 @@ def _put(
     mixed = np.empty(1024, np.int64)
     count = 0
     for at in range(len(points)):
-        x, y, z = points[at] // (n * n), points[at] // n % n, points[at] % n
+        x, y, z = axes_of(points[at], n)
         values[table[x >> 3, y >> 3, z >> 3], x & 7, y & 7, z & 7] = new[at]
         kind = _INSIDE if new[at] > 0 else _OUTSIDE
         if count + 8 > len(mixed):
@@ -125,7 +134,7 @@ def _put(
 def _gather(table: Table, values: Bricks, numbers: Numbers, n: int, corners: int) -> NDArray[np.float32]:
     found = np.empty((len(numbers), corners), np.float32)
     for at in range(len(numbers)):
-        x, y, z = numbers[at] // (n * n), numbers[at] // n % n, numbers[at] % n
+        x, y, z = axes_of(numbers[at], n)
         for corner in range(corners):
             i, j, k = x + (corner >> 2), y + (corner >> 1 & 1), z + (corner & 1)
             found[at, corner] = value_at(table, values, i, j, k)

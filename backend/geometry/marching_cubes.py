@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backend.geometry import cases
+from backend.geometry.bricks import axes_of
 from backend.geometry.canonical import BOUNDS
 from backend.geometry.compiled import compiled
 from backend.geometry.mesh import Mesh
@@ -80,7 +81,7 @@ def _march(
     point = np.empty(3, np.int64)
     n_vertices = n_faces = 0
     for i in range(len(index)):
-        x, y, z = index[i] // (cells * cells), index[i] // cells % cells, index[i] % cells
+        x, y, z = axes_of(index[i], cells)
         middle, on_rim = -1, 0
         for t in range(starts[kinds[i]], starts[kinds[i] + 1]):
             for side in range(3):

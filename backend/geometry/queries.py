@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from backend.geometry.bricks import Numbers
+from backend.geometry.bricks import Numbers, axes_of
 from backend.geometry.canonical import BOUNDS
 from backend.geometry.compiled import compiled
 
@@ -67,9 +67,8 @@ def _places(numbers: Numbers, axis: NDArray[np.float32]) -> NDArray[np.float32]:
     n = len(axis)
     out = np.empty((len(numbers), 3), np.float32)
     for i in range(len(numbers)):
-        out[i, 0] = axis[numbers[i] // (n * n)]
-        out[i, 1] = axis[numbers[i] // n % n]
-        out[i, 2] = axis[numbers[i] % n]
+        x, y, z = axes_of(numbers[i], n)
+        out[i, 0], out[i, 1], out[i, 2] = axis[x], axis[y], axis[z]
     return out
 
 
@@ -78,7 +77,7 @@ def _close(values: NDArray[np.float32], numbers: Numbers, n: int) -> None:
     """Makes the border outside, so that the surface is closed, and zero too: it has no sign."""
     tiny = np.float32(np.finfo(np.float32).tiny)
     for i in range(len(numbers)):
-        x, y, z = numbers[i] // (n * n), numbers[i] // n % n, numbers[i] % n
+        x, y, z = axes_of(numbers[i], n)
         if min(x, y, z) == 0 or max(x, y, z) == n - 1:
             values[i] = -abs(values[i])
         if values[i] == 0:

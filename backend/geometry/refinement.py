@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from backend.geometry.bricks import BrickGrid, Bricks, Numbers, Table, value_at
+from backend.geometry.bricks import BrickGrid, Bricks, Numbers, Table, axes_of, value_at
 from backend.geometry.cases import EDGES
 from backend.geometry.compiled import compiled
 
@@ -75,7 +75,7 @@ def _on_edges(
     found = np.empty(20 * len(cells), np.int64)
     count, points = 0, 2 * n + 1
     for cell in cells:
-        x, y, z = cell // (n * n), cell // n % n, cell % n
+        x, y, z = axes_of(cell, n)
         for e in range(12):
             low, high = _EDGES[e]
             a = value_at(coarse_table, coarse, x + (low >> 2), y + (low >> 1 & 1), z + (low & 1))
@@ -100,7 +100,8 @@ def _unknown(table: Table, values: Bricks, cells: Numbers, n: int, scale: int) -
     found = np.empty((scale + 1) ** 3 * len(cells), np.int64)
     count, points = 0, scale * n + 1
     for cell in cells:
-        x, y, z = scale * (cell // (n * n)), scale * (cell // n % n), scale * (cell % n)
+        i, j, k = axes_of(cell, n)
+        x, y, z = scale * i, scale * j, scale * k
         for i in range(x, x + scale + 1):
             for j in range(y, y + scale + 1):
                 for k in range(z, z + scale + 1):
@@ -117,7 +118,7 @@ def _bent(table: Table, values: Bricks, cells: Numbers, n: int) -> NDArray[np.bo
     found = np.zeros(len(cells), np.bool_)
     step = np.zeros(3, np.int64)
     for at in range(len(cells)):
-        x, y, z = cells[at] // (n * n), cells[at] // n % n, cells[at] % n
+        x, y, z = axes_of(cells[at], n)
         inside = known = 0
         smallest = np.inf
         for corner in range(8):
