@@ -19,7 +19,7 @@ from backend.events import PipelineEvent, Request
 from backend.failures import WeightsError
 from backend.hardware import AUTO, hardware
 from backend.image_tokenizer.interface import ImageTokenizer
-from backend.model.text import CachedTextEncoder, TextEncoder, text_encoder
+from backend.model.text import TextEncoder, text_encoder
 from backend.model.transformer import DualStreamTransformer
 from backend.models import REGISTRIES
 from backend.plan import CELLS, Offer, plan
@@ -48,7 +48,7 @@ class Pipeline:
         self.model_name = info.preset
         self.transformer, self.device = transformer, device
         self.tokenizers = {"shape": shapes, "image": images}
-        self.text = CachedTextEncoder(text)
+        self.text = text
         self.offer = Offer(
             tasks=tuple(name for name in info.tasks if self._can(name)),
             text=self.text,
@@ -87,10 +87,11 @@ class Pipeline:
         shapes = cast("ShapeTokenizer | None", model.modules.get("shape_tokenizer"))
         images = cast("ImageTokenizer | None", model.modules.get("image_tokenizer"))
         try:
-            text = text_encoder(model.info.text_encoder, Path(weights))
+            text = text_encoder(model.info.text_encoder, Path(weights), chosen.device)
         except ValueError as error:
             raise WeightsError(f"Prompts cannot be read: {error}.") from error
         try:
+            _check_text(transformer, text)
             transformer.set_codebooks(*_codebooks(transformer, shapes, images))
             chosen.settle(transformer)
             return cls(model.info, transformer, shapes, images, text, chosen.device)
@@ -125,6 +126,13 @@ class Pipeline:
     def advance(self) -> None:
         """One decoding step for all started requests that wait for one."""
         self.parts.engine.advance()
+
+
+def _check_text(transformer: DualStreamTransformer, text: TextEncoder) -> None:
+    wanted = [(part.width, part.tokens) for part in transformer.config.text]
+    given = list(zip(text.widths, text.tokens, strict=True))
+    if given != wanted:
+        raise ValueError(f"the text encoder gives {given} (width, tokens), the transformer expects {wanted}")
 
 
 def _codebooks(

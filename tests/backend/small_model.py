@@ -10,7 +10,7 @@ from torch import Tensor
 from backend.checkpoint import ModelInfo
 from backend.geometry.canonical import UpAxis
 from backend.model.config import TextInput, TransformerConfig
-from backend.model.text import TextEmbeddings
+from backend.model.text import CachedTextEncoder, TextEmbeddings
 from backend.model.transformer import DualStreamTransformer
 from backend.pipeline import Pipeline
 from backend.tasks import TASKS
@@ -127,4 +127,6 @@ def small_pipeline(*, tasks: tuple[str, ...] = tuple(TASKS), images: bool = True
         sampling={"guidance": 1.0},
     )
     cpu = torch.device("cpu")
-    return Pipeline(info, transformer.eval(), Balls(), Shades() if images else None, Letters(), cpu)
+    return Pipeline(
+        info, transformer.eval(), Balls(), Shades() if images else None, CachedTextEncoder(Letters()), cpu
+    )
