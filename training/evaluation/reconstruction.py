@@ -15,8 +15,9 @@ from torch import Tensor
 
 from backend.geometry.canonical import BOUNDS, turn
 from backend.geometry.mesh import Mesh
+from backend.geometry.queries import FieldFunction
 from backend.geometry.sampling import sample_surface
-from backend.geometry.surface import EmptySurfaceError, FieldFunction, extract_surface
+from backend.geometry.surface import EmptySurfaceError, extract_surface
 from backend.shape_tokenizer.interface import ShapeTokenizer
 from training.evaluation.render import blank, render
 from training.evaluation.scores import F_THRESHOLD, iou, surface_distance
