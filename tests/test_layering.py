@@ -79,8 +79,8 @@ def _backend(name: str, relative: bool, path: str) -> bool:
 
 def _training(name: str, relative: bool, path: str) -> bool:
     shut = {"zmq", "protocol", "blender_addon", "backend.server", "backend.cli"}
-    renderer = Path(path).name.startswith("blender_render")  # runs in a process of its own
-    return not _within(name, shut | (set() if renderer else BLENDER))
+    inside = Path(path).name.startswith(("blender_render", "blender_import"))  # in processes of their own
+    return not _within(name, shut | (set() if inside else BLENDER))
 
 
 RULES: dict[str, Callable[[str, bool, str], bool]] = {

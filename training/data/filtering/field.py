@@ -1,0 +1,30 @@
+"""Whether a field can hold an asset: the share of its skin that no inside lies behind. Needs libigl (`train`).
+
+Large thin walls are invisible in pictures, but a signed distance field loses its negative side there (paper,
+section 3.2: discontinuities of the sign).
+"""
+
+from __future__ import annotations
+
+import igl
+import numpy as np
+
+from backend.geometry.canonical import LONGEST_SIDE
+from backend.geometry.sampling import sample_surface
+from training.data.filtering.shape import WeldedMesh
+
+
+def thin_share(mesh: WeldedMesh, wall: float, samples: int) -> float:
+    """Exposed area behind which, half a `wall` deep, lies no inside: sheets, and walls up to that thin.
+
+    Inside is where the winding number passes one half. Points with an inside on both sides are buried in
+    other parts and count for nothing.
+    """
+    rng = np.random.default_rng(0)  # the same points every time
+    points, _, face = sample_surface(mesh.vertices, mesh.oriented, samples, rng)
+    offset = mesh.normals[face] * (wall * LONGEST_SIDE / 2)
+    probes = np.concatenate([points + offset, points - offset]).astype(np.float64)
+    inside = np.abs(igl.fast_winding_number(mesh.vertices, mesh.oriented, probes)) > 0.5
+    front, back = np.split(inside, 2)
+    exposed = ~(front & back)
+    return float((~front & ~back).sum() / max(int(exposed.sum()), 1))
