@@ -26,6 +26,7 @@ from backend.plan import CELLS, Offer, plan
 from backend.results import Pictures, Shapes
 from backend.run import Parts, Run
 from backend.sampling import SamplingSettings
+from backend.sequence import Layout, Segment
 from backend.shape_tokenizer.interface import ShapeTokenizer
 from backend.sources import SourceReader
 from backend.tasks import TASKS
@@ -94,11 +95,22 @@ class Pipeline:
             _check_text(transformer, text)
             transformer.set_codebooks(*_codebooks(transformer, shapes, images))
             chosen.settle(transformer)
-            return cls(model.info, transformer, shapes, images, text, chosen.device)
+            pipeline = cls(model.info, transformer, shapes, images, text, chosen.device)
+            pipeline.warm()
         except (ValueError, TypeError) as error:
             raise WeightsError(
                 f"{weights} does not fit together: {error}. Copy the model folder again."
             ) from error
+        return pipeline
+
+    def warm(self) -> None:
+        """Runs what is compiled on a machine's first use, so that no request waits for it."""
+        engine, modality = self.parts.engine, self.transformer.vocabulary.modalities[0]
+        chain = engine.start(None, Layout(targets=(Segment(modality),)), [], self.offer.defaults)
+        engine.advance()
+        engine.stop(chain)
+        if self.parts.shapes is not None:
+            self.parts.shapes.warm()
 
     def capabilities(self) -> dict[str, Any]:
         """What this model can do, for `welcome`."""

@@ -54,6 +54,9 @@ def plan(request: Request, offer: Offer) -> Plan:
         layout = task.layout(request.image_views, request.views)
         wanted = {name: getattr(request, name) for name in _SAMPLING if getattr(request, name) is not None}
         settings = replace(offer.defaults, seed=request.seed, **wanted)
+        if layout.prefix and not request.prompt.strip() and request.source_guidance is None:
+            # Without words the source is all there is to follow.
+            settings = replace(settings, source_guidance=settings.guidance)
     except ValueError as error:
         raise RequestError("bad_option", f"{error}.", "Change that setting and try again.") from error
     _check_sources(request, layout)

@@ -41,6 +41,17 @@ class Shapes:
         return isinstance(self.tokenizer, PrefixDecoder)
 
     @torch.inference_mode()
+    def warm(self) -> None:
+        """A ball, by way of the tokenizer's field."""
+        codes = torch.zeros(1, self.tokenizer.config.n_tokens, dtype=torch.long, device=self.device)
+        latents = self.tokenizer.decode(codes)
+
+        def ball(queries: Tensor) -> Tensor:
+            return 0.5 - queries.norm(dim=-1) + 0 * self.tokenizer.field(latents, queries[None])[0].cpu()
+
+        extract_surface(ball, cells=PREVIEW_CELLS, chunk=self.chunk)
+
+    @torch.inference_mode()
     def mesh(self, codes: Tensor, plan: Plan, placement: Placement | None, check: Callable[[], None]) -> Mesh:
         """The finished mesh of (n,) codes, in the world of `placement` or at canonical size.
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -23,6 +25,13 @@ def test_a_setting_left_out_is_the_models_own() -> None:
     made = plan(Request(prompt="a chair", temperature=0.5, seed=7), OFFER)
     assert made.settings == SamplingSettings(guidance=2.0, temperature=0.5, seed=7)
     assert made.cells == CELLS
+
+
+def test_without_words_the_guidance_is_the_sources() -> None:
+    wordless = Request(task="image_to_shape", images=(IMAGE,))
+    assert plan(wordless, OFFER).settings.source_guidance == OFFER.defaults.guidance
+    assert plan(replace(wordless, prompt="a cup"), OFFER).settings.source_guidance == 0
+    assert plan(replace(wordless, source_guidance=1.0), OFFER).settings.source_guidance == 1
 
 
 def test_sources_stand_in_the_prefix() -> None:
