@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import nn
 
+from backend.image_tokenizer.tokenizer import QFormerTokenizer, QFormerTokenizerConfig
+from backend.image_tokenizer.vae import ImageVAEConfig
 from backend.model.config import TextInput, TransformerConfig
 from backend.model.transformer import DualStreamTransformer
 from backend.sequence import VIEWS
@@ -16,6 +18,7 @@ from backend.shape_tokenizer.grid import GridShapeTokenizer, GridShapeTokenizerC
 from backend.shape_tokenizer.perceiver import PerceiverShapeTokenizer, PerceiverShapeTokenizerConfig
 
 CLIP = "clip:openai/clip-vit-large-patch14"
+IMAGE_SIZES = {256: 256, 1024: 512}  # tokens of an image -> pixels along its sides, stage 1 and later
 CLIP_TEXT = TextInput(width=768, tokens=77)
 MINI_SHAPE_TOKENIZER = GridShapeTokenizerConfig(
     token_grid=6, width=160, mid_width=64, field_width=32, n_heads=5
@@ -29,6 +32,7 @@ class Preset:
     name: str
     transformer: TransformerConfig
     shape_tokenizer: PerceiverShapeTokenizerConfig | GridShapeTokenizerConfig
+    image_tokenizer: QFormerTokenizerConfig | None = None
     text_encoder: str  # as `backend.model.text.text_encoder` reads it
 
 
@@ -67,6 +71,9 @@ def omni123_2b(*, image_tokens: int = 1024, views: bool = True, qwen_tokens: int
             text=(CLIP_TEXT, TextInput(width=1024, tokens=qwen_tokens)),
         ),
         shape_tokenizer=perceiver.paper(),
+        image_tokenizer=QFormerTokenizerConfig(
+            n_tokens=image_tokens, vae=ImageVAEConfig(size=IMAGE_SIZES[image_tokens])
+        ),
         text_encoder=f"{CLIP}+qwen3:Qwen/Qwen3-0.6B@{qwen_tokens}",
     )
 
@@ -136,12 +143,16 @@ PRESETS: dict[str, Callable[[], Preset]] = {
 
 def modules(preset: Preset) -> dict[str, nn.Module]:
     """The preset's modules without their values, on the meta device."""
-    config = preset.shape_tokenizer
+    config, images = preset.shape_tokenizer, preset.image_tokenizer
     with torch.device("meta"):
-        transformer = DualStreamTransformer(preset.transformer)
+        made: dict[str, nn.Module] = {"transformer": DualStreamTransformer(preset.transformer)}
         if isinstance(config, GridShapeTokenizerConfig):
-            return {"transformer": transformer, "shape_tokenizer": GridShapeTokenizer(config)}
-        return {"transformer": transformer, "shape_tokenizer": PerceiverShapeTokenizer(config)}
+            made["shape_tokenizer"] = GridShapeTokenizer(config)
+        else:
+            made["shape_tokenizer"] = PerceiverShapeTokenizer(config)
+        if images is not None:
+            made["image_tokenizer"] = QFormerTokenizer(images)
+    return made
 
 
 # The parts of a transformer.
@@ -160,13 +171,18 @@ def part_of(name: str) -> str:
 
 
 def parameters(preset: Preset) -> dict[str, int]:
-    """Stored parameters of each part, tokenizers included; text encoders are their own models'."""
+    """Stored parameters of each part and of each tokenizer; text encoders are models of their own."""
     counts: dict[str, int] = {}
     for module, whole in modules(preset).items():
         for name, parameter in whole.named_parameters():
             part = part_of(name) if module == "transformer" else module
             counts[part] = counts.get(part, 0) + parameter.numel()
     return counts
+
+
+def transformer_size(preset: Preset) -> int:
+    """Stored parameters of the transformer."""
+    return sum(n for part, n in parameters(preset).items() if not part.endswith("_tokenizer"))
 
 
 def cache_elements(config: TransformerConfig, positions: int, conditioning: int | None = None) -> int:

@@ -13,7 +13,15 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from backend.model.config import TransformerConfig
-from backend.presets import CONDITIONING, GENERATION, PRESETS, Preset, cache_elements, parameters
+from backend.presets import (
+    CONDITIONING,
+    GENERATION,
+    PRESETS,
+    Preset,
+    cache_elements,
+    parameters,
+    transformer_size,
+)
 from backend.sequence import VIEWS, Layout, Modality
 from backend.tasks import TASKS
 
@@ -116,11 +124,11 @@ def prefill(device: Device, preset: Preset) -> dict[str, dict[str, float]]:
 
 
 def rows_that_fit(device: Device, preset: Preset, weight_bytes: int) -> int:
-    """Rows of the longest chain beside the transformer and the shape tokenizer."""
+    """Rows of the longest chain beside the transformer and the tokenizers, which stay in fp32."""
     config, counts = preset.transformer, parameters(preset)
     *_, layout = chains(config).values()
-    transformer = sum(counts.values()) - counts["shape_tokenizer"]
-    free = device.capacity - weight_bytes * transformer - 4 * counts["shape_tokenizer"]
+    size = transformer_size(preset)
+    free = device.capacity - weight_bytes * size - 4 * (sum(counts.values()) - size)
     row = CACHE_BYTES * cache_elements(config, layout.n_positions(config.lengths))
     return int(free // row)
 

@@ -17,7 +17,7 @@ from backend.model.config import TransformerConfig
 from backend.model.layers import DualBlock, SingleBlock
 from backend.model.quantized import block_linears, replace_linears
 from backend.model.rope import rotary_table
-from backend.presets import PRESETS, Preset, cache_elements, modules, parameters
+from backend.presets import PRESETS, Preset, cache_elements, modules, parameters, transformer_size
 from backend.sequence import VIEWS
 from backend.tasks import TASKS
 
@@ -36,12 +36,13 @@ def weights(preset: Preset) -> dict[str, dict[str, int]]:
 
     Decoding also holds the embedding of every global id, made once.
 
-    Shape tokenizers stay in fp32: they are small, and the sign of their field is the surface.
+    Tokenizers stay in fp32: the sign of a shape's field is its surface.
     """
     whole = modules(preset)
     sizes = {name: sum(p.numel() for p in module.parameters()) for name, module in whole.items()}
     table = {name: {"fp32": 4 * size, "bf16": 2 * size, "int8": 2 * size} for name, size in sizes.items()}
-    table["shape_tokenizer"] = dict.fromkeys(("fp32", "bf16", "int8"), 4 * sizes["shape_tokenizer"])
+    for name in sizes.keys() - {"transformer"}:
+        table[name] = dict.fromkeys(("fp32", "bf16", "int8"), 4 * sizes[name])
     transformer = whole["transformer"].bfloat16()
     replace_linears(transformer, block_linears(transformer))
     embeddings = preset.transformer.vocabulary.size * preset.transformer.width
@@ -109,8 +110,7 @@ def training(preset: Preset) -> dict[str, float]:
     for name, sizes in caches(config).items():
         layers = config.n_dual * kept["dual"] + config.n_single * kept["single"]
         table[name] = (sizes["positions"] * layers + conditioning * config.n_dual * kept["conditioning"]) / GB
-    size = sum(count for part, count in parameters(preset).items() if part != "shape_tokenizer")
-    return {**table, "weights_and_optimiser": OPTIMISER_BYTES * size / GB}
+    return {**table, "weights_and_optimiser": OPTIMISER_BYTES * transformer_size(preset) / GB}
 
 
 def report(preset: Preset) -> dict[str, Any]:
@@ -120,9 +120,8 @@ def report(preset: Preset) -> dict[str, Any]:
             for row, cells in table.items()
         }
 
-    counts = parameters(preset)
     return {
-        "parameters": {**counts, "transformer": sum(counts.values()) - counts["shape_tokenizer"]},
+        "parameters": {**parameters(preset), "transformer": transformer_size(preset)},
         "weights_GB": gb(weights(preset)),
         "cache_GB_per_row": gb(caches(preset.transformer)),
         "training_GB_bf16": {name: round(value, 3) for name, value in training(preset).items()},
@@ -134,7 +133,7 @@ def main() -> None:
     for name in sys.argv[1:] or PRESETS:
         table[name] = report(PRESETS[name]())
         print(name, json.dumps(table[name], indent=1))
-    note = "text encoders and image tokenizers are not in the weights; a guided chain is two rows, or three"
+    note = "text encoders are not in the weights; a guided chain is two rows, or three"
     print(json.dumps({"torch": torch.__version__, "note": note, "presets": table}))
 
 

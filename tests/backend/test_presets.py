@@ -9,13 +9,9 @@ import pytest
 from backend import presets
 from backend.checkpoint import config_from_dict, read_config
 from backend.model.config import Embedding, TransformerConfig
-from backend.presets import PRESETS, Preset, cache_elements, modules, parameters
+from backend.presets import PRESETS, cache_elements, modules, parameters, transformer_size
 from backend.server.cli import BUNDLED
 from backend.shape_tokenizer.grid import GridShapeTokenizerConfig
-
-
-def transformer_size(preset: Preset) -> int:
-    return sum(count for part, count in parameters(preset).items() if part != "shape_tokenizer")
 
 
 def free_size(config: TransformerConfig) -> float:
@@ -54,6 +50,8 @@ def test_the_preset_is_the_papers_2_2_billion() -> None:
     assert round(transformer_size(presets.omni123_2b()) / 1e9, 1) == 2.2
     first = presets.omni123_2b(image_tokens=256, views=False)
     assert first.transformer.lengths == {"shape": 1024, "image": 256}
+    assert first.image_tokenizer is not None
+    assert first.image_tokenizer.size == 256
     assert transformer_size(presets.omni123_2b()) - transformer_size(first) == 6 * 1536
 
 
@@ -75,6 +73,13 @@ def test_text_encoder_and_tokenizer_fit_the_transformer(name: str) -> None:
     assert (tokens.n_codes, tokens.code_dim, tokens.n_tokens) == (
         *(config.n_shape_codes, config.shape_code_dim, config.n_shape_tokens),
     )
+    pictures = preset.image_tokenizer
+    if pictures is None:
+        assert config.n_image_codes == 0
+    else:
+        assert (pictures.n_codes, pictures.code_dim, pictures.n_tokens) == (
+            *(config.n_image_codes, config.image_code_dim, config.n_image_tokens),
+        )
     assert len(preset.text_encoder.split("+")) == len(config.text)
 
 
