@@ -1,7 +1,8 @@
-"""Training task of the grid shape tokenizer: reconstruct the signed distance through the quantised codes.
+"""Training task of the shape tokenizers: reconstruct the signed distance through the quantised codes.
 
 The codes start continuous; at `quantise_from` the codebook is initialised from the encoder's own outputs,
-because a quantiser switched on at once collapses (measured; see the model card).
+because a quantiser switched on at once collapses (measured; see the model card). Tail dropout, where the
+tokenizer's configuration asks for it, decodes a part of each batch from its first tokens alone.
 """
 
 from __future__ import annotations
@@ -16,11 +17,17 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from backend.checkpoint import config_from_dict
+from backend.shape_tokenizer import KINDS
 from backend.shape_tokenizer.grid import LOGITS_PER_UNIT, GridShapeTokenizer, GridShapeTokenizerConfig
+from backend.shape_tokenizer.perceiver import PerceiverShapeTokenizer, PerceiverShapeTokenizerConfig
 from backend.shape_tokenizer.quantizer import CodebookUsage
+from backend.shape_tokenizer.transport import OptimalTransport
 from training.data.shape_samples import ShapeSamples, load_samples
 from training.loop import LoopSettings, averaged_weights, saved_recipe
 
+Config = GridShapeTokenizerConfig | PerceiverShapeTokenizerConfig
+Tokenizer = GridShapeTokenizer | PerceiverShapeTokenizer
+PREFIXES = (2, 4, 8)  # parts of the sequence that are evaluated alone, where tails are dropped
 # Signed distances are learned up to this, canonical units: three cells of the feature field.
 BAND = 0.15
 
@@ -29,14 +36,27 @@ BAND = 0.15
 class ShapeTokenizerRecipe:
     """Everything a tokenizer run depends on."""
 
-    config: GridShapeTokenizerConfig
+    config: Config
     loop: LoopSettings
+    kind: str = "grid"  # of tokenizer, as in `backend.shape_tokenizer.KINDS`
     points: int = 2048  # surface points per shape and step
     queries: int = 2048  # field queries per shape and step
     quantise_from: int = 1000  # step at which codes become discrete
+    transport: OptimalTransport | None = None  # assigns codes in training; nearest codes without
     code_weight: float = 0.25  # of the quantiser's loss
     corpus_share: float = 0.35  # of the batch, where corpus shards are given
     restart_every: int = 200  # steps between restarts of unused codes
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS or not isinstance(self.config, KINDS[self.kind][0]):
+            raise ValueError(
+                f"{type(self.config).__name__} does not configure a tokenizer of kind {self.kind}"
+            )
+
+    @property
+    def tail_dropout(self) -> float:
+        """Share of each batch that is decoded from a prefix of its tokens."""
+        return self.config.tail_dropout if isinstance(self.config, PerceiverShapeTokenizerConfig) else 0.0
 
 
 class ShapeTokenizerTask:
@@ -93,12 +113,34 @@ class ShapeTokenizerTask:
     def loss(self, model: nn.Module, step: int, rank: int, world: int) -> tuple[Tensor, dict[str, float]]:
         rng = np.random.default_rng((self.recipe.loop.seed, step, rank))
         batch = self._batch(self.recipe.loop.batch // world, rng)
-        logits, _, codes = model(batch["points"], batch["normals"], batch["queries"])
+        batch, prefix = self._tails_dropped(batch, rng)
+        logits, _, codes = model(batch["points"], batch["normals"], batch["queries"], **prefix)
         field, fit = field_loss(logits, batch["distances"])
-        return field + self.recipe.code_weight * codes, fit | {"codes": codes.item()}
+        figures = fit | {"codes": codes.item()}
+        if self._reconstruction.quantise:
+            figures |= self._reconstruction.usage.figures()
+        return field + self.recipe.code_weight * codes, figures
+
+    def _tails_dropped(
+        self, batch: dict[str, Tensor], rng: np.random.Generator
+    ) -> tuple[dict[str, Tensor], dict[str, int]]:
+        """The batch in random order, and what part of it is decoded from how many tokens.
+
+        Lengths are drawn evenly on a logarithmic scale: short prefixes are the ones that must mean something.
+        """
+        size, n_tokens = len(batch["points"]), self.recipe.config.n_tokens
+        if not self.recipe.tail_dropout:
+            return batch, {}
+        order = torch.from_numpy(rng.permutation(size))
+        kept = int(np.exp(rng.uniform(0, np.log(n_tokens + 1))))
+        whole = size - round(size * self.recipe.tail_dropout)
+        return {name: value[order] for name, value in batch.items()}, {"kept": kept, "whole": whole}
 
     def evaluate(self, model: nn.Module) -> dict[str, float]:
-        """Mean IoU over uniform and over near-surface queries of the held-out shapes, by kind of source."""
+        """Mean IoU over uniform and over near-surface queries of the held-out shapes, by kind of source.
+
+        Of prefixes, uniform queries alone: `iou_corpus_8th` is that of the first eighth of the tokens.
+        """
         scores: dict[str, list[float]] = {}
         used: set[int] = set()
         rows = np.arange(len(self.held_out))
@@ -106,15 +148,22 @@ class ShapeTokenizerTask:
             whole = self.held_out.queries.shape[1]
             batch = draw(self.held_out, part, 4096, whole, None, turn=False)
             tensors = {name: torch.from_numpy(value) for name, value in batch.items()}
+            asked = (tensors["points"], tensors["normals"], tensors["queries"])
+            near, prefixes = whole * 2 // 3, {}
             with torch.autocast("cpu", torch.bfloat16, enabled=self.recipe.loop.precision == "bf16"):
-                logits, ids, _ = model(tensors["points"], tensors["normals"], tensors["queries"])
+                logits, ids, _ = model(*asked)
+                for share in PREFIXES if self.recipe.tail_dropout else ():
+                    kept = max(1, self.recipe.config.n_tokens // share)
+                    prefixes[share] = model(*asked, kept=kept, whole=0)[0] > 0
             used.update(ids.unique().tolist())
             inside, truth = logits > 0, tensors["distances"] < 0
-            near = whole * 2 // 3
             for row, index in enumerate(part):
                 kind = "synthetic" if self.held_out.ids[index].startswith("synthetic") else "corpus"
                 scores.setdefault(f"iou_{kind}", []).append(_iou(inside[row, near:], truth[row, near:]))
                 scores.setdefault(f"near_{kind}", []).append(_iou(inside[row, :near], truth[row, :near]))
+                for share, early in prefixes.items():
+                    figure = _iou(early[row, near:], truth[row, near:])
+                    scores.setdefault(f"iou_{kind}_{share}th", []).append(figure)
         return {name: float(np.mean(values)) for name, values in scores.items()} | {
             "codes_used": float(len(used))
         }
@@ -126,7 +175,7 @@ class ShapeDecoderTask(ShapeTokenizerTask):
     def __init__(
         self,
         recipe: ShapeTokenizerRecipe,
-        start: GridShapeTokenizer,
+        start: Tokenizer,
         synthetic: ShapeSamples,
         corpus: ShapeSamples | None,
         held_out: ShapeSamples,
@@ -149,14 +198,20 @@ class _Reconstruction(nn.Module):
 
     def __init__(self, recipe: ShapeTokenizerRecipe) -> None:
         super().__init__()
-        self.tokenizer = GridShapeTokenizer(recipe.config)
+        self.tokenizer = _tokenizer(recipe.kind, recipe.config)
+        self.tokenizer.quantizer.transport = recipe.transport
         self.quantise = False
         self.usage = CodebookUsage(recipe.config.n_codes)
         # A buffer, so that a resumed run restarts the same codes.
         self.register_buffer("share", self.usage.share)
 
-    def forward(self, points: Tensor, normals: Tensor, queries: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Logits (B, Q), ids (B, N) and the quantiser's loss; ids are -1 while codes are continuous."""
+    def forward(
+        self, points: Tensor, normals: Tensor, queries: Tensor, kept: int | None = None, whole: int = 0
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Logits (B, Q), ids (B, N) and the quantiser's loss; ids are -1 while codes are continuous.
+
+        With `kept`, all rows but the first `whole` are decoded from their first `kept` tokens.
+        """
         quantizer, h = self.tokenizer.quantizer, self.tokenizer.encoder(points, normals)
         if self.quantise:
             out = quantizer(h)
@@ -167,7 +222,19 @@ class _Reconstruction(nn.Module):
         else:
             tokens = quantizer.c_out(quantizer.latents(h))
             ids, loss = torch.full(h.shape[:2], -1), h.new_zeros(())
-        return self.tokenizer.field(self.tokenizer.decoder.volume(tokens), queries), ids, loss
+        if kept is None:
+            return self._decoded(tokens, queries), ids, loss
+        parts = (tokens[:whole], queries[:whole]), (tokens[whole:, :kept], queries[whole:])
+        return torch.cat([self._decoded(*part) for part in parts if len(part[0])]), ids, loss
+
+    def _decoded(self, tokens: Tensor, queries: Tensor) -> Tensor:
+        return self.tokenizer.field(self.tokenizer.latents(tokens), queries)
+
+
+def _tokenizer(kind: str, config: Config) -> Tokenizer:
+    tokenizer = KINDS[kind][1](config)
+    assert isinstance(tokenizer, GridShapeTokenizer | PerceiverShapeTokenizer)
+    return tokenizer
 
 
 def _probabilities(samples: ShapeSamples) -> NDArray[np.float64]:
@@ -234,9 +301,7 @@ def _iou(a: Tensor, b: Tensor) -> float:
     return 1.0 if union == 0 else (a & b).sum().item() / union
 
 
-def load_task(
-    recipe: ShapeTokenizerRecipe, data: Path, start: GridShapeTokenizer | None = None
-) -> ShapeTokenizerTask:
+def load_task(recipe: ShapeTokenizerRecipe, data: Path, start: Tokenizer | None = None) -> ShapeTokenizerTask:
     """The task on `data/train` and `data/val`, as `omni123-train data` lays them out.
 
     With a tokenizer to start from, the stage that trains its decoder alone.
@@ -249,10 +314,11 @@ def load_task(
     return ShapeDecoderTask(recipe, start, synthetic, corpus, held_out)
 
 
-def trained_tokenizer(run: Path) -> GridShapeTokenizer:
+def trained_tokenizer(run: Path) -> Tokenizer:
     """The tokenizer of a run, averaged weights, ready for inference."""
-    tensors = averaged_weights(run)
-    tokenizer = GridShapeTokenizer(config_from_dict(GridShapeTokenizerConfig, saved_recipe(run)["config"]))
+    tensors, recipe = averaged_weights(run), saved_recipe(run)
+    kind = recipe.get("kind", "grid")  # runs of before there were two
+    tokenizer = _tokenizer(kind, config_from_dict(KINDS[kind][0], recipe["config"]))
     prefix = "tokenizer."
     tokenizer.load_state_dict(
         {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
