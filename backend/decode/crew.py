@@ -22,13 +22,13 @@ class _Helper:
     def __init__(self, number: int) -> None:
         self.number = number
         self.plan: Plan | None = None
-        self.awake, self.closed = False, False
+        self.closed = False
         self.working = threading.Lock()
         self._call = threading.Event()
         threading.Thread(target=self._live, name=f"decode-{number}", daemon=True).start()
 
     def wake(self) -> None:
-        self.awake = True
+        """For the step that follows, even if it is on its way to sleep from the one before."""
         self._call.set()
 
     def _live(self) -> None:
@@ -38,7 +38,6 @@ class _Helper:
             with self.working:
                 if self.plan is not None and not self.closed:
                     run(self.plan.address, self.number)
-            self.awake = False
 
 
 class Crew:
@@ -63,8 +62,7 @@ class Crew:
     def step(self) -> None:
         assert self._plan is not None
         for helper in self._helpers:
-            if not helper.awake:
-                helper.wake()
+            helper.wake()
         run(self._plan.address, 0)
 
     def close(self) -> None:

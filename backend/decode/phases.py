@@ -11,8 +11,9 @@ from backend.decode import plan as words
 from backend.decode.attention import attend
 from backend.decode.compiled import compiled
 from backend.decode.memory import clear, floats, load_float, word
-from backend.decode.microkernel import BFLOAT16, INT8, OUTPUTS
+from backend.decode.microkernel import BFLOAT16, INT8, OUTPUTS, make_load
 from backend.decode.plan import (
+    BATCH_WORDS,
     BIAS,
     DOWN,
     GATE,
@@ -31,6 +32,7 @@ from backend.decode.plan import (
 from backend.decode.products import multiply
 from backend.decode.vector_math import gated, layer_norm, norm_and_rotate
 
+load_bfloat = make_load(BFLOAT16)
 UNIT = 4 * OUTPUTS  # outputs of a matrix that are claimed together
 PHASES = 5
 ENTER, ATTEND, LEAVE, WIDEN, NARROW = range(PHASES)
@@ -119,7 +121,8 @@ def _attend(plan: int, layer: int, unit: int, thread: int) -> None:
     """Head `unit % N` of row `unit // N`: norms, rotation, its new key and value, attention."""
     heads, width = word(plan, words.HEADS), word(plan, words.WIDTH)
     row, head, size = unit // heads, unit % heads, width // heads
-    place, position = word(word(plan, words.BATCH), 2 * row), word(word(plan, words.BATCH), 2 * row + 1)
+    batch = word(plan, words.BATCH) + 8 * BATCH_WORDS * row
+    place, position = word(batch, 0), word(batch, 1)
     keys, between = _cached(plan, layer, place, head)
     values = keys + between
 
@@ -144,7 +147,7 @@ def _attend(plan: int, layer: int, unit: int, thread: int) -> None:
         known_keys = word(row_known, 1 + 2 * layer) + 4 * known * head * size
         known_values = word(row_known, 2 + 2 * layer) + 4 * known * head * size
     following = min(unit + 1, word(plan, words.ROWS) * heads - 1)
-    next_place = word(word(plan, words.BATCH), 2 * (following // heads))
+    next_place = word(word(plan, words.BATCH), BATCH_WORDS * (following // heads))
     ahead = _cached(plan, layer, next_place, following % heads)[0] - keys
     scores = word(plan, words.SCORES) + 4 * thread * word(plan, words.POSITIONS)
     out = word(plan, words.ATTENDED) + row * word(plan, words.WIDTH_BYTES) + 4 * head * size
@@ -208,6 +211,20 @@ def run_units(plan: int, phase: int, start: int, stop: int, thread: int) -> None
     else:
         source, stride = word(plan, words.GATED), word(plan, words.HIDDEN_BYTES)
         _add(plan, _linear(plan, layer, DOWN), start, stop, source, stride)
+
+
+@compiled()
+def embed(plan: int) -> None:
+    """The batch's ids become the residual stream."""
+    width, bfloat = word(plan, words.WIDTH), word(plan, words.TABLE_KIND) == BFLOAT16
+    item = 2 if bfloat else 4
+    for row in range(word(plan, words.ROWS)):
+        token = word(word(plan, words.BATCH), BATCH_WORDS * row + 2)
+        at = word(plan, words.TABLE) + item * width * token
+        x = floats(word(plan, words.X) + 4 * row * width, width)
+        for i in range(width):
+            x[i] = load_bfloat(at + 2 * i) if bfloat else load_float(at + 4 * i)
+    normalise(plan)
 
 
 @compiled()

@@ -30,12 +30,14 @@ TICKET, PENDING, DONE, STOP = range(0, 32, 8)
     CODES,  # most codes of a modality
     POSITIONS,  # most conditioning and own positions
     LINEARS,  # int64 (layers * PER_LAYER + M, LINEAR_WORDS), see below
+    TABLE,  # float32 or bfloat16 (ids, D): embeddings by global id
+    TABLE_KIND,  # how they are stored
     EPSILONS,  # float32 (2,): LayerNorm's, the query and key norms'
     NORMS,  # float32 (layers, 2, H): weights of the query and key norms
     ROTARY,  # float32 (2, L, H): cosines and signed sines
     CACHE,  # float32 (layers, 2, places, N, L, H): rotated keys, values
     KNOWN,  # int64 (places, 1 + 2 * dual): conditioning positions C, addresses of keys and values (N, C, H)
-    BATCH,  # int64 (R, 2): place and position of each row
+    BATCH,  # int64 (R, BATCH_WORDS): place, position and id of each row
     ASKED,  # int64 (M, 2): the rows that ask for a head, first and after the last
     X,  # float32 (R, D): the residual stream
     NORMED,  # float32 (R, D and padding)
@@ -46,9 +48,10 @@ TICKET, PENDING, DONE, STOP = range(0, 32, 8)
     RAISED,  # float32 (R, F and padding)
     LOGITS,  # float32 (R, codes)
     SCORES,  # float32 (threads, positions): scratch
-) = range(32, 64)
-WORDS = 64
+) = range(32, 66)
+WORDS = 72
 
+BATCH_WORDS = 3
 # Columns of `LINEARS`: addresses (0 is none), how the weights are stored, shape.
 WEIGHT, SCALE, BIAS, KIND, OUT_FEATURES, IN_FEATURES = range(6)
 LINEAR_WORDS = 6

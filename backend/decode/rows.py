@@ -37,9 +37,14 @@ class KernelRows:
     def __init__(self, model: DualStreamTransformer, threads: int | None = None) -> None:
         config = model.config
         self.config, self.modalities = config, model.vocabulary.modalities
-        self._codes = {modality: model.vocabulary.n_codes(modality) for modality in self.modalities}
+        self._codes: dict[Modality | None, int] = {
+            modality: model.vocabulary.n_codes(modality) for modality in self.modalities
+        }
+        # Rows of a batch are sorted by the head they ask for; those without one come last.
+        self._ranks: dict[Modality | None, int] = {head: rank for rank, head in enumerate(self.modalities)}
+        self._ranks[None] = len(self.modalities)
         with torch.inference_mode():
-            self._table = model.embedding_table()
+            self._table = model.embedding_table().contiguous()
         self._kept: list[Tensor] = []  # whose addresses the plan holds
         blocks: list[DualBlock | SingleBlock] = [*model.transformer.dual(), *model.transformer.single()]
         layers = [_parts(block) for block in blocks]
@@ -113,6 +118,8 @@ class KernelRows:
             words.MODALITIES: places,
             words.CODES: codes,
             words.POSITIONS: positions,
+            words.TABLE: self._table.data_ptr(),
+            words.TABLE_KIND: _STORED[self._table.dtype],
         }
         arrays: dict[int, NDArray[np.generic]] = {
             words.LINEARS: self._linears,
@@ -121,7 +128,7 @@ class KernelRows:
             words.ROTARY: torch.stack(rotary).numpy(),
             words.CACHE: zeros(layers, 2, rows, config.n_heads, length, head_dim),
             words.KNOWN: zeros(rows, 1 + 2 * config.n_dual, dtype=torch.int64),
-            words.BATCH: zeros(rows, 2, dtype=torch.int64),
+            words.BATCH: zeros(rows, words.BATCH_WORDS, dtype=torch.int64),
             words.ASKED: zeros(places, 2, dtype=torch.int64),
             words.X: zeros(rows, width),
             words.NORMED: zeros(rows, row_bytes(width) // 4),
@@ -167,32 +174,31 @@ class KernelRows:
         self, rows: Sequence[int], ids: Sequence[int], heads: Sequence[Modality | None]
     ) -> list[Tensor | None]:
         """Feed one id per row. Rows are batched by the head they ask for, whatever their order here."""
-        plan = self._plan
+        plan, count = self._plan, len(rows)
         assert plan is not None
-        ranks = [self._rank(head) for head in heads]
-        order = sorted(range(len(rows)), key=ranks.__getitem__)
-        for place, index in enumerate(order):
-            row = self._rows[rows[index]]
-            if row.position >= self._sizes[1]:
-                raise ValueError(f"row {rows[index]} has all its {row.position} positions")
-            plan[words.BATCH][place] = rows[index], row.position
-            row.position += 1
-        for rank in range(len(self.modalities)):
-            first = sum(other < rank for other in ranks)
-            plan[words.ASKED][rank] = first, first + ranks.count(rank)
-        plan.words[words.ROWS] = len(rows)
-        plan[words.X][: len(rows)] = self._table[[ids[index] for index in order]].float().numpy()
+        order = sorted(range(count), key=lambda index: self._ranks[heads[index]])
+        plan[words.BATCH][:count] = [self._place(rows[index], ids[index]) for index in order]
+        ends = [sum(self._ranks[head] <= rank for head in heads) for rank in range(len(self.modalities))]
+        plan[words.ASKED][:] = list(zip([0, *ends], ends, strict=False))
+        plan.words[words.ROWS] = count
         self._crew.step()
-        logits = torch.from_numpy(plan[words.LOGITS][: len(rows)].copy())
-        out: list[Tensor | None] = [None] * len(rows)
-        for place, index in enumerate(order):
-            head = heads[index]
-            if head is not None:
-                out[index] = logits[place, : self._codes[head]]
+        logits = torch.from_numpy(plan[words.LOGITS][:count].copy()).unbind()
+        out: list[Tensor | None] = [None] * count
+        for index, row_logits in zip(order, logits, strict=True):
+            codes = self._codes.get(heads[index])
+            if codes is not None:
+                out[index] = row_logits if codes == len(row_logits) else row_logits[:codes]
         return out
 
-    def _rank(self, head: Modality | None) -> int:
-        return len(self.modalities) if head is None else self.modalities.index(head)
+    def _place(self, number: int, token: int) -> tuple[int, int, int]:
+        """A row's words of the batch; it moves on by a position."""
+        row = self._rows[number]
+        if row.position >= self._sizes[1]:
+            raise ValueError(f"row {number} has all its {row.position} positions")
+        if not 0 <= token < len(self._table):
+            raise ValueError(f"id {token} is not one of the {len(self._table)} of this model")
+        row.position += 1
+        return number, row.position - 1, token
 
 
 class _Row:

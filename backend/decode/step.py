@@ -16,7 +16,7 @@ from numba import types
 from backend.decode.atomics import exchange_if, load_acquire, pause, store_release, subtract, yield_thread
 from backend.decode.compiled import compiled
 from backend.decode.memory import word
-from backend.decode.phases import finish_phase, normalise, run_units, units
+from backend.decode.phases import embed, finish_phase, run_units, units
 from backend.decode.plan import BASE, DONE, PENDING, STOP, THREADS, TICKET
 
 COMPILED_FROM = (  # the modules whose code becomes part of the step
@@ -67,13 +67,13 @@ def _run_claimed(plan: int, ticket: int, count: int, thread: int) -> None:
 @compiled(inline="always")
 def _work(plan: int, thread: int) -> None:
     """Claim and run units: the caller (thread 0) until the step is done, a helper until told or idle."""
-    share = 2 * word(plan, THREADS)
-    idle = 0
+    threads, idle = word(plan, THREADS), 0
     while True:
         ticket = load_acquire(plan + 8 * TICKET)
         unclaimed = ticket & UNCLAIMED
         if unclaimed > 0:
-            count = max(1, unclaimed // share)  # large claims first, small ones to end together
+            # Large claims first, for few of them; small ones last, to end together.
+            count = max(1, unclaimed // threads)
             if exchange_if(plan + 8 * TICKET, ticket, ticket - count):
                 _run_claimed(plan, ticket, count, thread)
                 idle = 0
@@ -104,7 +104,7 @@ def _build(sources: str) -> Any:
         if len(sources) > 0 and thread == 0:
             store_release(plan + 8 * DONE, 0)
             store_release(plan + 8 * BASE, (load_acquire(plan + 8 * TICKET) >> UNCLAIMED_BITS) + 1)
-            normalise(plan)
+            embed(plan)
             _open(plan, 0)
         _work(plan, thread)
 
