@@ -82,7 +82,7 @@ def ingest(source: Source, settings: IngestSettings) -> Ingested:
     for number, group in enumerate(groups):
         label = f"{source.name}#{group[0].name}" if len(groups) > 1 else source.name
         try:
-            assets.append(_asset(group, label, number, source.metadata, raw, settings))
+            assets.append(make_asset(group, label, number, source.metadata, raw, settings))
         except Rejected as error:
             if len(groups) == 1:
                 raise
@@ -123,6 +123,7 @@ def _wants_blender(path: Path, settings: IngestSettings) -> bool:
 def _read_with_blender(path: Path, settings: IngestSettings) -> RawFile:
     global _blender
     if _blender is None or _blender.executable != settings.blender:
+        close_blender()
         _blender = blender.Blender(executable=settings.blender)
     raw = _blender.read(
         path,
@@ -150,7 +151,7 @@ def _up(value: Any) -> UpAxis | None:
     return known.get(str(value).strip().lower())
 
 
-def _asset(
+def make_asset(
     group: Sequence[RawObject],
     label: str,
     number: int,
@@ -158,7 +159,7 @@ def _asset(
     raw: RawFile,
     settings: IngestSettings,
 ) -> Asset:
-    """One asset of some objects of a file."""
+    """One asset of some objects of a file. Raises Rejected: empty, no_extent."""
     notes = set(raw.notes)
     merged, objects = _merge(group, notes)
     placement = _placement(merged.vertices[np.unique(merged.faces)], label)

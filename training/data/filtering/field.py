@@ -1,4 +1,4 @@
-"""Whether a field can hold an asset: the share of its skin that no inside lies behind. Needs libigl (`train`).
+"""Whether a field can hold an asset: the share of its skin that no inside lies behind. Needs libigl.
 
 Large thin walls are invisible in pictures, but a signed distance field loses its negative side there (paper,
 section 3.2: discontinuities of the sign).
@@ -14,17 +14,21 @@ from backend.geometry.sampling import sample_surface
 from training.data.filtering.shape import WeldedMesh
 
 
-def thin_share(mesh: WeldedMesh, wall: float, samples: int) -> float:
-    """Exposed area behind which, half a `wall` deep, lies no inside: sheets, and walls up to that thin.
+# Inside a solid the winding number is one, beside a folded sheet it may pass one half.
+_SURE = 0.7
 
-    Inside is where the winding number passes one half. Points with an inside on both sides are buried in
-    other parts and count for nothing.
+
+def thin_share(mesh: WeldedMesh, wall: float, samples: int) -> float:
+    """Exposed area behind which, a `wall` deep, lies no inside: sheets, and walls up to that thin.
+
+    Inside is told by the winding number. Points with an inside on both sides are buried in other parts and
+    count for nothing.
     """
     rng = np.random.default_rng(0)  # the same points every time
     points, _, face = sample_surface(mesh.vertices, mesh.oriented, samples, rng)
-    offset = mesh.normals[face] * (wall * LONGEST_SIDE / 2)
+    offset = mesh.normals[face] * (wall * LONGEST_SIDE)
     probes = np.concatenate([points + offset, points - offset]).astype(np.float64)
-    inside = np.abs(igl.fast_winding_number(mesh.vertices, mesh.oriented, probes)) > 0.5
+    inside = np.abs(igl.fast_winding_number(mesh.vertices, mesh.oriented, probes)) > _SURE
     front, back = np.split(inside, 2)
     exposed = ~(front & back)
     return float((~front & ~back).sum() / max(int(exposed.sum()), 1))

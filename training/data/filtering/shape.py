@@ -1,4 +1,4 @@
-"""Measures of an asset's faces: area, doubles, flat regions, noise, floaters. Meshes are canonical, welded."""
+"""Measures of an asset's faces: area, doubles, flat regions, noise, floaters. Needs libigl (`train`)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Measures of an asset's textures: UVs that smear or are missing, and pictures too small for their surface."""
+"""Measures of an asset's textures: UVs that smear or are missing, pictures too small for their surface."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def _textured(
 
 
 def _stretch(
-    uvs: NDArray[np.floating], texture: NDArray[np.uint8]
+    uvs: NDArray[np.float32], texture: NDArray[np.uint8]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """Texels along each face's longest edge in the picture, texels across it, and that edge's ends in UV."""
     height, width = texture.shape[:2]
