@@ -137,7 +137,6 @@ class KernelRows:
             words.ADDED: zeros(rows, width),
             words.GATED: zeros(rows, row_bytes(hidden) // 4),
             words.RAISED: zeros(rows, row_bytes(hidden) // 4),
-            words.LOGITS: zeros(rows, codes),
             words.SCORES: zeros(self._crew.threads, positions),
         }
         return Plan(sizes, arrays)
@@ -180,11 +179,12 @@ class KernelRows:
         plan[words.BATCH][:count] = [self._place(rows[index], ids[index]) for index in order]
         ends = [sum(self._ranks[head] <= rank for head in heads) for rank in range(len(self.modalities))]
         plan[words.ASKED][:] = list(zip([0, *ends], ends, strict=False))
-        plan.words[words.ROWS] = count
+        # The caller keeps the logits, so every step has its own.
+        logits = torch.empty(count, plan.size(words.CODES))
+        plan.words[words.ROWS], plan.words[words.LOGITS] = count, logits.data_ptr()
         self._crew.step()
-        logits = torch.from_numpy(plan[words.LOGITS][:count].copy()).unbind()
         out: list[Tensor | None] = [None] * count
-        for index, row_logits in zip(order, logits, strict=True):
+        for index, row_logits in zip(order, logits.unbind(), strict=True):
             codes = self._codes.get(heads[index])
             if codes is not None:
                 out[index] = row_logits if codes == len(row_logits) else row_logits[:codes]
