@@ -47,7 +47,8 @@ class Shapes:
         latents = self.tokenizer.decode(codes)
 
         def ball(queries: Tensor) -> Tensor:
-            return 0.5 - queries.norm(dim=-1) + 0 * self.tokenizer.field(latents, queries[None])[0].cpu()
+            sphere: Tensor = 0.5 - queries.norm(dim=-1)
+            return sphere + 0 * self.tokenizer.field(latents, queries[None])[0].cpu()
 
         extract_surface(ball, cells=PREVIEW_CELLS, chunk=self.chunk)
 

@@ -64,9 +64,38 @@ def _make_block(kind: int, outputs: int) -> Any:
     return block
 
 
+def _make_remainder(kind: int) -> Any:
+    """The inputs after the last whole vector."""
+    item, load_weight = ITEM_BYTES[kind], make_load(kind)
+
+    @compiled(inline="always")
+    def remaining_inputs(
+        x: int,
+        x_stride: int,
+        rows: int,
+        w: int,
+        w_stride: int,
+        first: int,
+        inputs: int,
+        outputs: int,
+        y: int,
+        y_stride: int,
+    ) -> None:
+        for row in range(rows):
+            for output in range(outputs):
+                place = y + row * y_stride + 4 * output
+                total = load_float(place)
+                for k in range(first, inputs):
+                    weight = load_weight(w + output * w_stride + item * k)
+                    total += weight * load_float(x + row * x_stride + 4 * k)
+                store_float(place, total)
+
+    return remaining_inputs
+
+
 def _make_multiply(kind: int) -> Any:
     wide, narrow, single = (_make_block(kind, outputs) for outputs in (OUTPUTS, NARROW, 1))
-    item, load_weight = ITEM_BYTES[kind], make_load(kind)
+    item, remaining_inputs = ITEM_BYTES[kind], _make_remainder(kind)
 
     @compiled(inline="always")
     def strip(
@@ -91,28 +120,6 @@ def _make_multiply(kind: int) -> Any:
             w, y, done = w + NARROW * w_stride, y + 4 * NARROW, done + NARROW
         if outputs > done:
             single(x, x_stride, rows, w, w_stride, inputs, y, y_stride, w)
-
-    @compiled(inline="always")
-    def remaining_inputs(
-        x: int,
-        x_stride: int,
-        rows: int,
-        w: int,
-        w_stride: int,
-        first: int,
-        inputs: int,
-        outputs: int,
-        y: int,
-        y_stride: int,
-    ) -> None:
-        for row in range(rows):
-            for output in range(outputs):
-                place = y + row * y_stride + 4 * output
-                total = load_float(place)
-                for k in range(first, inputs):
-                    weight = load_weight(w + output * w_stride + item * k)
-                    total += weight * load_float(x + row * x_stride + 4 * k)
-                store_float(place, total)
 
     @compiled()
     def multiply(
