@@ -98,7 +98,6 @@ def _sources() -> str:
 
 def _build(sources: str) -> Any:
     # numba's cache looks for changes in this file alone; what a function closes over is part of its key too.
-    @compiled(nogil=True, cache=True)
     def run(plan: int, thread: int) -> None:
         """Thread 0 takes the plan at this address through a step; others help until they are idle."""
         if len(sources) > 0 and thread == 0:
@@ -108,7 +107,10 @@ def _build(sources: str) -> Any:
             _open(plan, 0)
         _work(plan, thread)
 
-    return run
+    try:
+        return compiled(nogil=True, cache=True)(run)
+    except RuntimeError:  # neither this folder nor the user's cache can be written: compile in every process
+        return compiled(nogil=True)(run)
 
 
 run = _build(_sources())
