@@ -13,7 +13,6 @@ from backend.geometry.canonical import LONGEST_SIDE
 from backend.geometry.sampling import sample_surface
 from training.data.filtering.shape import WeldedMesh
 
-
 # Inside a solid the winding number is one, beside a folded sheet it may pass one half.
 _SURE = 0.7
 
