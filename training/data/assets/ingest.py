@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from training.data.assets.duplicates import geometry_hash
 from training.data.assets.materials import corner_colors, share_vertices
 from training.data.assets.parts import lies_down, number_parts
 from training.data.assets.reading import RawFile, RawObject, read_file
+from training.data.assets.sides import one_sided
 from training.data.assets.sources import Source
 
 _KNOWN = ("name", "category", "tags", "licence", "author", "up")
@@ -162,6 +163,7 @@ def make_asset(
     """One asset of some objects of a file. Raises Rejected: empty, no_extent."""
     notes = set(raw.notes)
     merged, objects = _merge(group, notes)
+    merged, objects = _one_sided(merged, objects, notes)
     placement = _placement(merged.vertices[np.unique(merged.faces)], label)
     points = placement.to_canonical(merged.vertices)
     corners = None
@@ -244,6 +246,30 @@ def _concatenate(
     ]
     merged: NDArray[Any] = np.concatenate(filled)[kept]
     return merged
+
+
+def _one_sided(
+    thing: RawObject, objects: NDArray[np.int32], notes: set[str]
+) -> tuple[RawObject, NDArray[np.int32]]:
+    """Without the backs of faces that were modelled twice."""
+    kept, turned = one_sided(thing.vertices, thing.faces)
+    if kept.all():
+        return thing, objects
+    notes.add("two_sided")
+
+    def sided(corners: NDArray[Any]) -> NDArray[Any]:
+        swapped = corners.copy()
+        swapped[turned] = corners[turned][:, ::-1]
+        return swapped[kept]
+
+    whole = replace(
+        thing,
+        faces=sided(thing.faces),
+        uvs=None if thing.uvs is None else sided(thing.uvs),
+        colors=None if thing.colors is None else sided(thing.colors),
+        face_material=thing.face_material[kept],
+    )
+    return whole, objects[kept]
 
 
 def _placement(vertices: NDArray[np.float64], label: str) -> canonical.Placement:

@@ -15,6 +15,8 @@ from backend.geometry.sampling import face_normals
 # A side carries an asset if flat faces within this share of its extent there cover this share of its box.
 _CONTACT = 0.01
 _CARRIES = 0.35
+# Where the box around what is on the ground is less than this share of the footprint, nothing stands there.
+_TOUCHES = 0.02
 
 
 def components(vertices: NDArray[Any], faces: NDArray[Any]) -> NDArray[np.int32]:
@@ -47,21 +49,20 @@ def number_parts(
 
 
 def lies_down(vertices: NDArray[Any], faces: NDArray[Any]) -> bool:
-    """Whether nothing flat carries a canonical asset from below but something does from the front or back.
+    """Whether a canonical asset touches the ground at next to nothing but could stand on its front or back.
 
-    A hint for files whose up axis was not what their format says; cars' wheels and the like do not trip it,
-    since their backs are not flat over a third of the box either.
+    A hint for files whose up axis was not what their format says.
     """
-    points = np.asarray(vertices, np.float64)
-    normals, areas = face_normals(points[faces])
-    low, high = points.min(axis=0), points.max(axis=0)
-    sides = np.maximum(high - low, 1e-9)
-
-    def carried(axis: int, sign: int) -> float:
-        edge = high[axis] if sign > 0 else low[axis]
-        near = (np.abs(points[faces][:, :, axis] - edge) < _CONTACT * sides.max()).all(axis=1)
-        flat = near & (sign * normals[:, axis] > 0.98)
-        return float(areas[flat].sum() * sides[axis] / sides.prod())
-
-    below = carried(2, -1)
-    return below < 0.02 and max(carried(1, 1), carried(1, -1)) > _CARRIES
+    points = np.asarray(vertices, np.float64)[np.unique(faces)]
+    low = points.min(axis=0)
+    sides = np.maximum(np.ptp(points, axis=0), 1e-9)
+    ground = points[points[:, 2] < low[2] + _CONTACT * sides.max()]
+    if np.prod(np.ptp(ground[:, :2], axis=0) / sides[:2]) > _TOUCHES:
+        return False
+    corners = np.asarray(vertices, np.float64)[faces]
+    normals, areas = face_normals(corners)
+    carried = []
+    for edge, sign in ((low[1], -1), (low[1] + sides[1], 1)):
+        near = (np.abs(corners[:, :, 1] - edge) < _CONTACT * sides.max()).all(axis=1)
+        carried.append(areas[near & (sign * normals[:, 1] > 0.98)].sum() / (sides[0] * sides[2]))
+    return bool(max(carried) > _CARRIES)

@@ -1,4 +1,4 @@
-"""Whether a field can hold an asset: the share of its skin that no inside lies behind. Needs libigl.
+"""Whether a field can hold an asset: how much of its skin has no inside behind it. Needs libigl.
 
 Large thin walls are invisible in pictures, but a signed distance field loses its negative side there (paper,
 section 3.2: discontinuities of the sign).
@@ -17,11 +17,11 @@ from training.data.filtering.shape import WeldedMesh
 _SURE = 0.7
 
 
-def thin_share(mesh: WeldedMesh, wall: float, samples: int) -> float:
-    """Exposed area behind which, a `wall` deep, lies no inside: sheets, and walls up to that thin.
+def thin_walls(mesh: WeldedMesh, wall: float, samples: int) -> tuple[float, float]:
+    """Share of the exposed area with no inside a `wall` behind it: sheets, and walls up to that thin.
 
     Inside is told by the winding number. Points with an inside on both sides are buried in other parts and
-    count for nothing.
+    count for nothing. And the area of those walls, both sides, in squares of the longest side.
     """
     rng = np.random.default_rng(0)  # the same points every time
     points, _, face = sample_surface(mesh.vertices, mesh.oriented, samples, rng)
@@ -29,5 +29,6 @@ def thin_share(mesh: WeldedMesh, wall: float, samples: int) -> float:
     probes = np.concatenate([points + offset, points - offset]).astype(np.float64)
     inside = np.abs(igl.fast_winding_number(mesh.vertices, mesh.oriented, probes)) > _SURE
     front, back = np.split(inside, 2)
-    exposed = ~(front & back)
-    return float((~front & ~back).sum() / max(int(exposed.sum()), 1))
+    exposed, thin = ~(front & back), ~front & ~back
+    area = float(thin.mean() * mesh.areas.sum()) / LONGEST_SIDE**2
+    return float(thin.sum() / max(int(exposed.sum()), 1)), area

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from training.data.assets.asset import Asset, Rejected
-from training.data.filtering.field import thin_share
+from training.data.filtering.field import thin_walls
 from training.data.filtering.settings import FilterSettings
 from training.data.filtering.shape import (
     WeldedMesh,
@@ -75,7 +75,8 @@ def _broken_uvs(mesh: WeldedMesh, limits: FilterSettings) -> Finding:
 def _low_resolution_texture(mesh: WeldedMesh, limits: FilterSettings) -> Finding:
     n = texels_per_side(mesh.asset)
     wrong = n < limits.min_texels
-    return {"texels": n}, f"Its texture has {n:.0f} texels along its longest side." if wrong else None
+    measured = {"texels": n} if n < float("inf") else {}
+    return measured, f"Its texture has {n:.0f} texels along its longest side." if wrong else None
 
 
 def _scan_noise(mesh: WeldedMesh, limits: FilterSettings) -> Finding:
@@ -85,9 +86,12 @@ def _scan_noise(mesh: WeldedMesh, limits: FilterSettings) -> Finding:
 
 
 def _thin_walls(mesh: WeldedMesh, limits: FilterSettings) -> Finding:
-    share = thin_share(mesh, limits.wall, limits.thin_samples)
-    wrong = share > limits.max_thin
-    return {"thin": share}, f"{share:.0%} of its skin has no inside behind it." if wrong else None
+    share, area = thin_walls(mesh, limits.wall, limits.thin_samples)
+    wrong = share > limits.max_thin and area > limits.max_thin_area
+    return {
+        "thin": share,
+        "thin_area": area,
+    }, f"{share:.0%} of its skin has no inside behind it." if wrong else None
 
 
 def _floaters(mesh: WeldedMesh, limits: FilterSettings) -> Finding:

@@ -26,8 +26,9 @@ class FilterSettings:
     noise_length: float = 0.04  # edges longer than this are not noise
     wall: float = 0.012  # of the longest side: thinner walls lose their inside in a field of 128 cells
     max_thin: float = 0.5  # exposed area that no inside lies behind
+    max_thin_area: float = 0.5  # in squares of the longest side: blades and leaves may be thin
     thin_samples: int = 1500  # points probed for it
-    floater_gap: float = 0.05  # a part further from everything else floats
+    floater_gap: float = 0.05  # a part further from everything else, and from the ground, floats
     max_floater: float = 0.1  # area up to which floating parts are debris; more is a second object
     min_floater: float = 0.0  # area of debris that is let pass
 

@@ -20,6 +20,7 @@ from training.data.assets.parts import components
 # Faces with less area, of the square of the longest side, have none.
 _NO_AREA = 1e-12
 _GROWTH = 16  # rounds in which parts may hang on parts that hang on the main ones
+_GROUND = 0.01  # of the longest side: what reaches this low stands on the ground
 _LARGE = 0.02  # share of the area from which a part belongs to the main ones
 
 
@@ -122,7 +123,9 @@ def floaters(mesh: WeldedMesh, gap: float) -> tuple[float, float]:
     """(share of the area in small parts that touch nothing, largest gap of one to the rest, of the side)."""
     part = components(mesh.vertices, mesh.faces)
     share = np.bincount(part, mesh.areas) / max(float(mesh.areas.sum()), 1e-30)
-    main = share >= min(_LARGE, float(share.max()))
+    lowest = np.full(len(share), np.inf)
+    np.minimum.at(lowest, part, mesh.vertices[mesh.faces, 2].min(axis=1))
+    main = (share >= min(_LARGE, float(share.max()))) | (lowest < lowest.min() + _GROUND * LONGEST_SIDE)
     away = np.full(len(share), np.inf)
     for _ in range(_GROWTH):
         if main.all():

@@ -14,7 +14,7 @@ from PIL import Image
 from backend.geometry import canonical
 from training.data.assets.asset import Asset, Material, Rejected
 from training.data.filtering import FilterSettings, judge
-from training.data.filtering.field import thin_share
+from training.data.filtering.field import thin_walls
 from training.data.filtering.judge import PREDICATES, require
 from training.data.filtering.shape import WeldedMesh, floaters
 
@@ -163,19 +163,19 @@ def test_palettes_and_gradients_are_no_broken_uvs() -> None:
     assert reasons(replace(line, materials=(Material(texture=file.getvalue()),))) == []
 
 
-@pytest.mark.parametrize(("thickness", "thin"), [(0.5, True), (2.0, False)])
-def test_closed_walls_are_thin_by_their_thickness(thickness: float, thin: bool) -> None:
+@pytest.mark.parametrize(("thickness", "thin"), [(0.5, 1.0), (2.0, 0.0)])
+def test_closed_walls_are_thin_by_their_thickness(thickness: float, thin: float) -> None:
     limits = FilterSettings()
     slab = asset(trimesh.creation.box((2.0, 2.0, 2.0 * limits.wall * thickness)))
-    share = thin_share(WeldedMesh(slab), limits.wall, limits.thin_samples)
-    assert share > 0.95 if thin else share < 0.05
+    share, area = thin_walls(WeldedMesh(slab), limits.wall, limits.thin_samples)
+    assert (share, area) == (pytest.approx(thin, abs=0.05), pytest.approx(2.0 * thin, abs=0.1))
 
 
 def test_faces_buried_in_other_parts_are_not_thin() -> None:
     block = trimesh.creation.box((2, 2, 2))
     sheet = screen(0.0).apply_translation((-1, 0, -0.75))  # a lone sheet, all inside the block
     limits = FilterSettings()
-    assert thin_share(WeldedMesh(asset(joined(block, sheet))), limits.wall, limits.thin_samples) < 0.02
+    assert thin_walls(WeldedMesh(asset(joined(block, sheet))), limits.wall, limits.thin_samples)[0] < 0.02
 
 
 def test_parts_that_hang_on_each_other_do_not_float() -> None:
@@ -184,6 +184,18 @@ def test_parts_that_hang_on_each_other_do_not_float() -> None:
     share, gap = floaters(WeldedMesh(asset(table(bead(0, 1.6)))), 0.05)
     assert 0 < share < 0.02
     assert gap == pytest.approx(0.45 / 2.0, abs=0.01)
+
+
+def test_what_stands_on_the_ground_does_not_float() -> None:
+    assert reasons(asset(table(bead(1.6, 0.05)))) == []
+
+
+def test_a_blade_is_thin_but_not_large() -> None:
+    blade = trimesh.creation.box((0.2, 0.002, 2.0)).subdivide().subdivide()
+    blade.vertices[:, 1] *= 1 - np.abs(blade.vertices[:, 0]) * 5
+    knife = joined(blade, trimesh.creation.cylinder(0.06, 0.6).apply_translation((0, 0, -1.2)))
+    verdict = judge(asset(knife), FilterSettings())
+    assert (verdict.measures["thin"] > 0.5, verdict.reasons) == (True, ())
 
 
 def test_two_large_objects_are_a_pair_not_debris() -> None:
