@@ -23,7 +23,7 @@ class Record:
     reason: str | None = None
     detail: str = ""
     measures: dict[str, float] = field(default_factory=dict)
-    seconds: dict[str, float] = field(default_factory=dict)  # by step, CPU time of its worker
+    seconds: dict[str, float] = field(default_factory=dict)  # by step, wall time of its worker
 
     @property
     def kept(self) -> bool:

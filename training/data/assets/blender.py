@@ -10,7 +10,8 @@ import subprocess
 import sys
 import tempfile
 import threading
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -25,6 +26,7 @@ SUFFIXES = (".fbx", ".usd", ".usda", ".usdc", ".usdz", ".blend", ".dae")
 _SCRIPT = Path(__file__).with_name("blender_import.py")
 _MARK = "@omni123-import "
 _START_SECONDS = 120.0
+_WHITE = (1.0, 1.0, 1.0, 1.0)
 
 
 def command(executable: str | None) -> list[str] | None:
@@ -134,22 +136,32 @@ def _raw_file(answer: dict[str, Any], output: Path, texture_pixels: int) -> RawF
                 texture=None if picture is None else png(Image.fromarray(picture), texture_pixels)[0],
             )
         )
-    objects = [_raw_object(i, name, arrays, tuple(materials)) for i, name in enumerate(answer["objects"])]
+    painted = [bool(found.get("painted")) for found in answer["materials"]]
+    objects = [_raw_object(i, name, arrays, materials, painted) for i, name in enumerate(answer["objects"])]
     return RawFile(objects=tuple(objects), notes=set(answer["notes"]))
 
 
 def _raw_object(
-    number: int, name: str, arrays: dict[str, np.ndarray[Any, Any]], materials: tuple[Material, ...]
+    number: int,
+    name: str,
+    arrays: dict[str, np.ndarray[Any, Any]],
+    materials: Sequence[Material],
+    painted: Sequence[bool],
 ) -> RawObject:
     own = arrays[f"{number}.material"]
     used, local = np.unique(own, return_inverse=True)
-    plain = Material(name="none")
+    table = [materials[i] if i >= 0 else Material(name="none") for i in used]
+    colors = arrays.get(f"{number}.colors")
+    if colors is not None and (used >= 0).any():  # colours count where the material shows them
+        shown = np.array([i < 0 or painted[i] for i in used])
+        table = [replace(m, base_color=_WHITE) if s else m for m, s in zip(table, shown, strict=True)]
+        colors = np.where(shown[local.reshape(-1)][:, None, None], colors, np.uint8(255))
     return RawObject(
         name=name,
         vertices=arrays[f"{number}.vertices"].astype(np.float64),
         faces=arrays[f"{number}.faces"].astype(np.int64),
         uvs=arrays.get(f"{number}.uvs"),
-        colors=arrays.get(f"{number}.colors"),
-        materials=() if (used < 0).all() else tuple(materials[i] if i >= 0 else plain for i in used),
+        colors=colors,
+        materials=() if (used < 0).all() else tuple(table),
         face_material=local.reshape(-1).astype(np.int32),
     )

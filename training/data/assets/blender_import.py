@@ -168,6 +168,7 @@ def describe(
     """Base colour (linear), roughness and metallic of the Principled node; its texture goes to the arrays."""
     found = {"name": material.name, "color": list(material.diffuse_color), "roughness": material.roughness}
     found["metallic"] = material.metallic
+    found["painted"] = False  # whether the object's vertex colours are its base colour
     tree = material.node_tree
     shader = next((n for n in tree.nodes if n.type == "BSDF_PRINCIPLED"), None) if tree else None
     if shader is None:
@@ -176,8 +177,10 @@ def describe(
     found["roughness"] = shader.inputs["Roughness"].default_value
     found["metallic"] = shader.inputs["Metallic"].default_value
     found["color"] = [*base.default_value[:3], shader.inputs["Alpha"].default_value]
-    node = image_behind(base)
-    if node is not None:
+    node = node_behind(base, ("TEX_IMAGE", "VERTEX_COLOR", "ATTRIBUTE"))
+    plain = node is None and np.allclose(found["color"][:3], 0.8, atol=1e-3)  # as importers leave it
+    found["painted"] = bool(plain or (node is not None and node.type != "TEX_IMAGE"))
+    if node is not None and node.type == "TEX_IMAGE":
         texture = read_image(node.image, pixels) if node.image else None
         if texture is None:
             notes.add("texture_missing")
@@ -189,13 +192,13 @@ def describe(
     return found
 
 
-def image_behind(socket: Any, depth: int = 0) -> Any:
-    """The first picture that feeds a socket, through mixes and curves."""
+def node_behind(socket: Any, kinds: tuple[str, ...], depth: int = 0) -> Any:
+    """The first node of these kinds that feeds a socket, through mixes and curves."""
     for link in socket.links if depth < 8 else ():
-        if link.from_node.type == "TEX_IMAGE":
+        if link.from_node.type in kinds:
             return link.from_node
         for behind in link.from_node.inputs:
-            found = image_behind(behind, depth + 1)
+            found = node_behind(behind, kinds, depth + 1)
             if found is not None:
                 return found
     return None

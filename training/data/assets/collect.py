@@ -72,15 +72,15 @@ def asset_path(out: Path, key: str) -> Path:
 
 
 def _collect_row(row: Mapping[str, Any], root: Path, out: Path, settings: CollectSettings) -> list[Record]:
-    start = time.process_time()
+    start = time.perf_counter()
     asset = packed.ingest_row(root, row, settings.ingest)
-    return [_check(asset, out, settings.filter, time.process_time() - start)]
+    return [_check(asset, out, settings.filter, time.perf_counter() - start)]
 
 
 def _collect_source(source: Source, out: Path, settings: CollectSettings) -> list[Record]:
-    start = time.process_time()
+    start = time.perf_counter()
     result = ingest(source, settings.ingest)
-    seconds = (time.process_time() - start) / max(len(result.assets) + len(result.rejected), 1)
+    seconds = (time.perf_counter() - start) / max(len(result.assets) + len(result.rejected), 1)
     return [
         *(_check(asset, out, settings.filter, seconds) for asset in result.assets),
         *(
@@ -91,9 +91,9 @@ def _collect_source(source: Source, out: Path, settings: CollectSettings) -> lis
 
 
 def _check(asset: Asset, out: Path, settings: FilterSettings, ingest_seconds: float) -> Record:
-    start = time.process_time()
+    start = time.perf_counter()
     write_asset(asset_path(out, asset.key), asset)
-    written = time.process_time()
+    written = time.perf_counter()
     verdict = judge(asset, settings)
     reason = verdict.reasons[0][0] if verdict.reasons else None
     return Record(
@@ -108,7 +108,7 @@ def _check(asset: Asset, out: Path, settings: FilterSettings, ingest_seconds: fl
         reason=reason,
         detail=" ".join(sentence for _, sentence in verdict.reasons),
         measures=verdict.measures,
-        seconds={"ingest": ingest_seconds + written - start, "filter": time.process_time() - written},
+        seconds={"ingest": ingest_seconds + written - start, "filter": time.perf_counter() - written},
     )
 
 
@@ -146,10 +146,10 @@ def _without_duplicates(records: list[Record], out: Path, settings: DuplicateSet
         asset = read_asset(asset_path(out, key))
         return asset.vertices, asset.faces
 
-    start = time.process_time()
+    start = time.perf_counter()
     signatures = [signature(read_asset(asset_path(out, r.key))) for r in records if r.kept and r.key]
     matches = {match.key: match for match in find_duplicates(signatures, mesh, settings)}
-    seconds = (time.process_time() - start) / max(len(signatures), 1)
+    seconds = (time.perf_counter() - start) / max(len(signatures), 1)
     names = {record.key: record.source for record in records}
     marked = []
     for record in records:

@@ -27,7 +27,7 @@ from training.data.assets.sides import one_sided
 from training.data.assets.sources import Source
 
 _KNOWN = ("name", "category", "tags", "licence", "author", "up")
-_FLAT = 1e-9  # of the extent: less is no extent at all
+_PAINTED = Material(base_color=(1.0, 1.0, 1.0, 1.0))  # of what has colours but no material
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,7 +168,7 @@ def make_asset(
     points = placement.to_canonical(merged.vertices)
     corners = None
     if merged.materials or merged.colors is not None:
-        materials = merged.materials or (Material(base_color=(1.0, 1.0, 1.0, 1.0)),)
+        materials = merged.materials or (_PAINTED,)
         corners = corner_colors(materials, merged.face_material, merged.uvs, merged.colors)
     vertices, faces, colors = share_vertices(points, merged.faces, corners, merged.face_material)
     parts, part_names = number_parts(vertices, faces, [thing.name for thing in group], objects)
@@ -190,7 +190,7 @@ def make_asset(
         faces=faces,
         uvs=merged.uvs,
         colors=colors,
-        materials=merged.materials or (Material(),),
+        materials=merged.materials or (Material() if merged.colors is None else _PAINTED,),
         face_material=merged.face_material,
         parts=parts,
         part_names=part_names,
@@ -203,7 +203,8 @@ def _merge(group: Sequence[RawObject], notes: set[str]) -> tuple[RawObject, NDAr
     numbers, faces, start = [], [], 0
     described = any(thing.materials for thing in group)
     for thing in group:
-        own = thing.materials or ((Material(),) if described else ())
+        plain = Material() if thing.colors is None else _PAINTED
+        own = thing.materials or ((plain,) if described else ())
         table = np.array([_number(material, materials) for material in own] or [0], np.int32)
         numbers.append(table[thing.face_material])
         faces.append(thing.faces + start)

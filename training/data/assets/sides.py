@@ -12,6 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backend.geometry.orientation import outward
+from backend.geometry.sampling import face_normals
+from training.data.assets.parts import components
+
+_EVERYWHERE = 0.9  # of a part's area
 
 
 def one_sided(
@@ -19,7 +23,8 @@ def one_sided(
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """(m,) faces to keep and (m,) those of them to turn over; all and none where nothing is doubled.
 
-    Of a face and its reverse at the same place the first is kept.
+    Of a face and its reverse at the same place the first is kept, but only in connected parts that are
+    doubled (nearly) everywhere: where two solids touch, their faces are each other's reverse too.
     """
     nothing = np.zeros(len(faces), bool)
     step = max(float(np.ptp(vertices, axis=0).max()), 1e-30) * 1e-6
@@ -32,6 +37,9 @@ def one_sided(
     reverse = solid & (even != even[lead[group.reshape(-1)]])
     if not reverse.any():
         return ~nothing, nothing
+    reverse &= _doubled(vertices, faces, group.reshape(-1), reverse)
+    if not reverse.any():
+        return ~nothing, nothing
     kept = ~reverse
     shown = np.flatnonzero(kept & solid)
     before = np.ascontiguousarray(welded[shown])
@@ -39,6 +47,21 @@ def one_sided(
     turned = nothing.copy()
     turned[shown] = (after != before).any(axis=1)
     return kept, turned
+
+
+def _doubled(
+    vertices: NDArray[np.float64],
+    faces: NDArray[np.int64],
+    group: NDArray[np.int64],
+    reverse: NDArray[np.bool_],
+) -> NDArray[np.bool_]:
+    """(m,) whether a face's connected part is doubled; group: (m,) number of the face's place."""
+    _, areas = face_normals(vertices[faces])
+    part = components(vertices, faces)
+    twins = np.bincount(group, reverse) > 0
+    share = np.bincount(part, areas * twins[group]) / np.maximum(np.bincount(part, areas), 1e-30)
+    doubled: NDArray[np.bool_] = (share > _EVERYWHERE)[part]
+    return doubled
 
 
 def _even(faces: NDArray[Any], ordered: NDArray[Any]) -> NDArray[np.bool_]:

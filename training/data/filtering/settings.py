@@ -20,12 +20,12 @@ class FilterSettings:
     smear_texels: float = 24.0  # and over so many texels
     smear_contrast: float = 10.0  # of 255, mean change between the texels along it; gradients change less
     min_texels: float = 48.0  # along the longest side, where a picture texture covers most of the surface
-    noise_edges: float = 0.45  # balanced share of edges that bend both ways
+    noise_edges: float = 0.5  # balanced share of edges that bend both ways
     noise_faces: int = 2000  # fewer faces are no scan
     noise_bend: tuple[float, float] = (8.0, 80.0)  # degrees that count as bent
     noise_length: float = 0.04  # edges longer than this are not noise
     wall: float = 0.012  # of the longest side: thinner walls lose their inside in a field of 128 cells
-    max_thin: float = 0.5  # exposed area that no inside lies behind
+    max_thin: float = 0.7  # exposed area that no inside lies behind
     max_thin_area: float = 0.5  # in squares of the longest side: blades and leaves may be thin
     thin_samples: int = 1500  # points probed for it
     floater_gap: float = 0.05  # a part further from everything else, and from the ground, floats

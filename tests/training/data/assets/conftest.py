@@ -31,6 +31,11 @@ material.node_tree.nodes["Principled BSDF"].inputs["Metallic"].default_value = 1
 ring.data.materials.append(material)
 bpy.ops.mesh.primitive_cone_add()
 bpy.context.object.name = "hat"
+hat = bpy.context.object.data
+hat.attributes.new("paint", "BYTE_COLOR", "CORNER")
+for corner in hat.attributes["paint"].data:
+    corner.color_srgb = (0.0, 0.0, 1.0, 1.0)
+hat.color_attributes.active_color = hat.color_attributes["paint"]
 bpy.ops.export_scene.fbx(filepath=f"{folder}/two.fbx")
 bpy.ops.wm.usd_export(filepath=f"{folder}/two.usdz")
 bpy.ops.wm.save_as_mainfile(filepath=f"{folder}/two.blend")

@@ -138,6 +138,11 @@ def test_blender_reads_what_trimesh_does_not(blender_folder: Path, name: str) ->
     gold = next(material for material in asset.materials if material.name == "gold")
     assert (gold.metallic, gold.base_color[:3]) == (1.0, pytest.approx((1.0, 0.5, 0.0), abs=0.01))
     assert np.ptp(asset.vertices, axis=0).argmax() == 0  # the ring lies beside the hat
+    colors = asset.face_colors()
+    assert colors is not None
+    hat = asset.parts == np.bincount(asset.parts).argmin()  # a cone has fewer faces than a ring
+    assert (colors[hat] == (0, 0, 255)).all()  # painted, where no material says otherwise
+    assert np.ptp(colors[~hat], axis=0).max() == 0
 
 
 @pytest.mark.parametrize("name", ["posed.blend", "skinned.glb"])

@@ -27,6 +27,14 @@ def test_other_surfaces_stay_as_they_are() -> None:
         assert not turned.any()
 
 
+def test_solids_that_touch_keep_the_faces_between_them() -> None:
+    box = trimesh.creation.box()
+    pair = trimesh.util.concatenate([box, box.copy().apply_translation((1, 0, 0))])
+    kept, turned = one_sided(np.asarray(pair.vertices), np.asarray(pair.faces))
+    assert kept.all()
+    assert not turned.any()
+
+
 def test_a_doubled_sheet_becomes_one_sheet() -> None:
     sheet = np.array([[0, 1, 2], [2, 1, 3]])
     points = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0], [1, 1, 0]], float)
