@@ -130,12 +130,13 @@ def _lost(item: Any, outcome: Outcome) -> Record:
 
 def signature(asset: Asset) -> Signature:
     colors = asset.face_colors()
-    mean = None
+    color = None
     if colors is not None:
         _, areas = face_normals(asset.vertices.astype(np.float64)[asset.faces])
-        red, green, blue = np.average(colors, axis=0, weights=areas).tolist()
-        mean = (red, green, blue)
-    return Signature(key=asset.key, integrals=integrals(asset.vertices, asset.faces), color=mean)
+        mean = np.average(colors, axis=0, weights=areas)
+        spread = np.sqrt(np.average((colors - mean) ** 2, axis=0, weights=areas))
+        color = tuple(np.concatenate([mean, spread]).tolist())
+    return Signature(key=asset.key, integrals=integrals(asset.vertices, asset.faces), color=color)
 
 
 def _without_duplicates(records: list[Record], out: Path, settings: DuplicateSettings) -> list[Record]:

@@ -29,7 +29,7 @@ class DuplicateSettings:
 
     near: float = 0.02  # largest difference of the integrals for a pair to be compared at all
     same: float = 0.005  # of the longest side: no vertex lies further from the other's surface
-    color: float = 12.0  # of 255: mean colours further apart make a variant, which is kept
+    color: float = 3.0  # of 255: colours whose mean or spread differ more make a variant, which is kept
     turns: bool = True  # quarter turns about Z count as the same
 
 
@@ -39,7 +39,7 @@ class Signature:
 
     key: str
     integrals: Floats  # (23,)
-    color: tuple[float, float, float] | None  # area-weighted mean, sRGB of 255
+    color: tuple[float, ...] | None  # by area: mean, then spread of red, green, blue; sRGB of 255
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,9 +152,7 @@ def _compare(
     return Match(key=later.key, of=earlier.key, kind=kind, distance=apart, quarter_turns=quarters)
 
 
-def _same_color(
-    a: tuple[float, float, float] | None, b: tuple[float, float, float] | None, limit: float
-) -> bool:
+def _same_color(a: tuple[float, ...] | None, b: tuple[float, ...] | None, limit: float) -> bool:
     if a is None or b is None:
         return a is b
     return bool(np.abs(np.subtract(a, b)).max() <= limit)

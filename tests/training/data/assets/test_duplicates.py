@@ -43,7 +43,7 @@ def shuffled(shape: Shape) -> Shape:
     return noisy, np.roll(where[rng.permutation(faces)], 1, axis=1)
 
 
-def found(*shapes: Shape, colors: list[tuple[float, float, float]] | None = None) -> list[Match]:
+def found(*shapes: Shape, colors: list[tuple[float, ...]] | None = None) -> list[Match]:
     colors = colors or [GREY] * len(shapes)
     meshes = {str(number): shape for number, shape in enumerate(shapes)}
     signatures = [
