@@ -15,7 +15,7 @@ CHECKS = (["ruff", "format", "--check", "."], ["ruff", "check", "."], ["mypy"])
 
 def main() -> int:
     """Exit code of the first check that fails, or of pytest."""
-    python = str(environment.ensure("blender,train,test"))
+    python = str(environment.ensure("blender,train,ray,test"))
     for check in CHECKS:
         print("$", " ".join(check), flush=True)
         code = subprocess.run([python, "-m", *check], cwd=environment.ROOT, check=False).returncode
