@@ -18,7 +18,9 @@ from PIL import Image
 
 from training.data.assets.asset import Asset, read_asset
 from training.data.records import Record
-from training.evaluation.render import Camera, NoGraphicsError, render_views
+from training.data.rendering.cameras import Camera
+from training.data.rendering.raster import NoGraphicsError
+from training.evaluation.render import render_views
 
 _STYLE = """
 :root{color-scheme:light dark;--ink:#222;--faint:#777;--line:#ddd;--bar:#5b7db1;--bad:#b8604f;--paper:#fbfaf8}

@@ -23,9 +23,11 @@ from safetensors.numpy import save_file
 from backend.geometry import canonical
 from backend.geometry.mesh import Mesh
 from training.data import corpus
+from training.data.rendering.cameras import CANONICAL, Camera
+from training.data.rendering.lighting import POOL, STUDIO, Lighting, from_pool
 from training.data.shape_samples import run_shards
 from training.data.synthetic import generate
-from training.evaluation.render import CANONICAL, Camera, render_views
+from training.evaluation.render import render_views
 
 FORMAT = 1
 Images = NDArray[np.uint8]
@@ -62,11 +64,17 @@ def cameras(name: str, settings: ViewSettings) -> list[Camera]:
         Camera(
             azimuth=float(rng.uniform(-180, 180)),
             elevation=float(rng.uniform(settings.lowest, settings.highest)),
-            key=(float(rng.uniform(-1, 1)), float(rng.uniform(0.1, 1)), float(rng.uniform(0.2, 1))),
         )
         for _ in range(settings.n_free)
     ]
     return [*CANONICAL.values(), *free]
+
+
+def lights(name: str, settings: ViewSettings) -> list[Lighting]:
+    """The studio for the canonical six, any light for the free ones."""
+    rng = np.random.default_rng(int.from_bytes(hashlib.sha256(name.encode()).digest()[24:], "little"))
+    free = [from_pool(int(index)) for index in rng.integers(POOL, size=settings.n_free)]
+    return [STUDIO] * len(CANONICAL) + free
 
 
 def view_synthetic(seed: int, settings: ViewSettings) -> ViewedObject:
@@ -75,7 +83,9 @@ def view_synthetic(seed: int, settings: ViewSettings) -> ViewedObject:
     mesh = shape.to_mesh()
     assert mesh.colors is not None
     colors = mesh.colors[mesh.faces[:, 0], :3]  # a part has one colour
-    images = render_views(mesh, cameras(name, settings), settings.size, colors=colors)
+    images = render_views(
+        mesh, cameras(name, settings), settings.size, colors=colors, lighting=lights(name, settings)
+    )
     return ViewedObject(id=name, source=shape.family, captions=shape.captions, images=images)
 
 
@@ -85,7 +95,11 @@ def view_corpus_object(
     """One mesh of the corpus, normalised as its shape samples are."""
     vertices = canonical.fit(mesh.vertices).to_canonical(mesh.vertices).astype(np.float32)
     images = render_views(
-        Mesh(vertices=vertices, faces=mesh.faces), cameras(entry.id, settings), settings.size, colors=rgb
+        Mesh(vertices=vertices, faces=mesh.faces),
+        cameras(entry.id, settings),
+        settings.size,
+        colors=rgb,
+        lighting=lights(entry.id, settings),
     )
     return ViewedObject(id=entry.id, source=entry.category, captions=corpus.captions(entry), images=images)
 

@@ -13,9 +13,11 @@ from safetensors.numpy import save_file
 
 from backend.geometry.mesh import Mesh
 from training.data.pictures import FolderPictures, ViewPictures, as_images, as_pixels
+from training.data.rendering.cameras import CANONICAL
+from training.data.rendering.raster import NoGraphicsError
 from training.data.shape_samples import SamplingSettings, sample_synthetic
 from training.data.views import ViewSettings, build_corpus, build_synthetic, cameras, load_views
-from training.evaluation.render import CANONICAL, NoGraphicsError, blank, render_views
+from training.evaluation.render import blank, render_views
 
 SETTINGS = ViewSettings(size=32, n_free=1)
 SIDES = {"front": (0, -1, 0), "back": (0, 1, 0), "left": (-1, 0, 0), "right": (1, 0, 0)}

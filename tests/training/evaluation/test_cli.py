@@ -18,7 +18,8 @@ from backend.geometry.mesh import Mesh
 from backend.shape_tokenizer import KINDS
 from backend.shape_tokenizer.grid import GridShapeTokenizer, GridShapeTokenizerConfig
 from training.cli import app
-from training.evaluation.render import NoGraphicsError, render
+from training.data.rendering.raster import NoGraphicsError
+from training.evaluation.render import render
 
 RUN = CliRunner()
 

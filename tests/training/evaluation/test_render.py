@@ -8,10 +8,10 @@ import trimesh
 from numpy.typing import NDArray
 
 from backend.geometry.mesh import Mesh
-from training.evaluation.render import NoGraphicsError, blank, corner_normals, render
+from training.data.rendering.raster import NoGraphicsError
+from training.evaluation.render import blank, render
 
 BOX = trimesh.creation.box(extents=(1.0, 1.0, 1.92))
-SPHERE = trimesh.creation.icosphere(subdivisions=3)
 
 
 def as_mesh(shape: trimesh.Trimesh) -> Mesh:
@@ -68,10 +68,3 @@ def test_framed_shape_fills_the_picture_more_than_the_canonical_box() -> None:
 def test_mesh_without_faces_is_background() -> None:
     empty = Mesh(vertices=np.zeros((0, 3), np.float32), faces=np.zeros((0, 3), np.int32))
     assert not covered(picture(empty)).any()
-
-
-def test_normals_are_smooth_on_a_sphere_and_split_on_a_box() -> None:
-    smooth = corner_normals(SPHERE.vertices, SPHERE.faces)
-    np.testing.assert_allclose(smooth, SPHERE.vertices[SPHERE.faces], atol=0.02)
-    split = corner_normals(BOX.vertices, BOX.faces)
-    np.testing.assert_allclose(split, np.repeat(BOX.face_normals[:, None], 3, axis=1), atol=1e-9)

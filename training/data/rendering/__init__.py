@@ -1,0 +1,1 @@
+"""Pictures of objects: cameras, lights, the OpenGL rasteriser, Blender, and the pipeline's views step."""
