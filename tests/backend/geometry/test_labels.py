@@ -71,10 +71,7 @@ SOLIDS = {
         ball_mesh(0.4, (0.5, 0, 0)) + ball_mesh(0.3, (-0.5, 0, 0), inverted=True),
         lambda q: np.minimum(ball(0.4, (0.5, 0, 0))(q), ball(0.3, (-0.5, 0, 0))(q)),
     ),
-    "cavity": (
-        ball_mesh() + ball_mesh(0.4, inverted=True),
-        lambda q: np.maximum(ball(0.8)(q), -ball(0.4)(q)),
-    ),
+    "closed cavity, filled": (ball_mesh() + ball_mesh(0.4, inverted=True), ball(0.8)),
     "sphere less a face": (without_a_face(ball_mesh()), ball(0.8)),
     "box less a face": (without_a_face(BOX), box),
     "torus less a face": (without_a_face(RING), torus),

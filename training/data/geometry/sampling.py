@@ -1,0 +1,125 @@
+"""What encoders and fields are trained on: points of a shape's skin, and queries near it and anywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from backend.geometry.canonical import BOUNDS
+from backend.geometry.labels import MeshField
+from backend.geometry.sampling import sample_surface
+from training.data.geometry.settings import GeometrySettings
+
+Floats = NDArray[np.float32]
+_ROUNDS = 4  # of sampling, until enough points lie on the skin
+
+
+@dataclass(frozen=True, kw_only=True)
+class Skin:
+    """Points of the outer surface, shuffled: any slice is a sample."""
+
+    points: Floats  # (n, 3)
+    normals: Floats  # (n, 3) outward
+    face: NDArray[np.int64]  # (n,) of the field's faces
+    share: float  # of all points tried that lie on the skin
+
+
+def skin(field: MeshField, n: int, rng: np.random.Generator) -> Skin:
+    """Points that no other part buries; any points where all are buried."""
+    found: list[tuple[Any, ...]] = []
+    tried = kept = 0
+    for _ in range(_ROUNDS):
+        rate = max(kept / tried, 0.1) if tried else 0.9
+        batch = sample_surface(field.vertices, field.faces, int((n - kept) / rate * 1.05) + 16, rng)
+        outer = field.exposed(batch[0], batch[1])
+        found.append(tuple(array[outer] for array in batch))
+        tried, kept = tried + len(outer), kept + int(outer.sum())
+        if kept >= n:
+            break
+    if kept == 0:
+        found = [sample_surface(field.vertices, field.faces, n, rng)]
+    points, normals, face = (np.concatenate(arrays) for arrays in zip(*found, strict=True))
+    chosen = np.arange(n) if len(points) >= n else rng.choice(len(points), size=n)
+    return Skin(points=points[chosen], normals=normals[chosen], face=face[chosen], share=kept / tried)
+
+
+def queries(surface: Floats, settings: GeometrySettings, rng: np.random.Generator) -> NDArray[np.float16]:
+    """(n_near + n_uniform, 3) in the field's domain: first those near points of the surface (n, 3).
+
+    Half precision before anything is measured there, so that distances belong to what is stored.
+    """
+    start = surface[rng.integers(len(surface), size=settings.n_near)]
+    scale = np.resize(np.array(settings.near_scales), settings.n_near)
+    near = start + rng.normal(size=start.shape) * scale[:, None]
+    uniform = rng.uniform(-BOUNDS, BOUNDS, (settings.n_uniform, 3))
+    return np.clip(np.concatenate([near, uniform]), -BOUNDS, BOUNDS).astype(np.float16)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sampled:
+    """One shape, sampled and labelled."""
+
+    points: Floats  # (n, 3) on the skin
+    normals: Floats  # (n, 3)
+    face: NDArray[np.int64] | None  # (n,) of the faces that were given; None: not of a mesh
+    colors: NDArray[np.uint8] | None  # (n, 3) sRGB, where the shape itself knows them
+    queries: NDArray[np.float16]  # (q, 3)
+    distances: Floats  # (q,) NEGATIVE inside
+    facts: dict[str, Any]
+
+
+def sample_mesh(
+    vertices: NDArray[Any], faces: NDArray[Any], settings: GeometrySettings, rng: np.random.Generator
+) -> Sampled:
+    """Any triangle mesh in the canonical frame. Raises ValueError when no face has area."""
+    field = MeshField(
+        vertices,
+        faces,
+        sheet_thickness=settings.sheet_thickness,
+        min_thickness=settings.min_thickness,
+    )
+    outer = skin(field, settings.n_points, rng)
+    # The surface of what was thickened lies this far before its faces; of sheets, on both sides.
+    side = np.where(field.sheet[outer.face] & (rng.random(len(outer.face)) < 0.5), -1.0, 1.0)
+    surface = outer.points + (side * field.half[outer.face])[:, None] * outer.normals
+    asked = queries(surface.astype(np.float32), settings, rng)
+    distances = field.distance(asked)
+    sheet, thin = field.sheet[outer.face], field.half[outer.face] > 0
+    return Sampled(
+        points=outer.points,
+        normals=outer.normals,
+        face=field.origin[outer.face],
+        colors=None,
+        queries=asked,
+        distances=distances,
+        facts={
+            "exact": False,
+            "sheets": round(float(sheet.mean()), 4),  # share of the skin
+            "thickened": round(float((thin & ~sheet).mean()), 4),  # share of the skin
+            "buried": round(1.0 - outer.share, 4),  # share of the surface
+        },
+    )
+
+
+def sample_solid(
+    surface: Callable[[int, np.random.Generator], tuple[Floats, Floats, NDArray[np.uint8]]],
+    distance: Callable[[Floats], Floats],
+    settings: GeometrySettings,
+    rng: np.random.Generator,
+) -> Sampled:
+    """A shape that knows its own distances."""
+    points, normals, colors = surface(settings.n_points, rng)
+    asked = queries(points, settings, rng)
+    return Sampled(
+        points=points,
+        normals=normals,
+        face=None,
+        colors=colors,
+        queries=asked,
+        distances=distance(asked.astype(np.float32)),
+        facts={"exact": True, "sheets": 0.0, "thickened": 0.0, "buried": 0.0},
+    )
