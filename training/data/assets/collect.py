@@ -23,8 +23,8 @@ from training.data.assets.asset import SUFFIX, Asset, Rejected, read_asset, writ
 from training.data.assets.duplicates import DuplicateSettings, Signature, find_duplicates, integrals
 from training.data.assets.ingest import IngestSettings, ingest
 from training.data.assets.sources import Source, find_sources
-from training.data.assets.workers import Outcome, PoolSettings, run_items
 from training.data.filtering import FilterSettings, judge
+from training.data.pool import LocalPool, Outcome, PoolSettings
 from training.data.records import Record, write_records
 
 STEPS = ("ingest", "filter", "duplicates")
@@ -56,7 +56,7 @@ def collect(
         items = find_sources(root, out / "unpacked", zip_bytes=settings.ingest.zip_bytes)
         work = partial(_collect_source, out=out, settings=settings)
     found: dict[int, list[Record]] = {}
-    for outcome in run_items(work, items, settings.pool):
+    for outcome in LocalPool(settings.pool).run(work, items):
         found[outcome.index] = outcome.result or [_lost(items[outcome.index], outcome)]
         if progress is not None:
             progress(len(found), len(items))

@@ -10,7 +10,7 @@ import pytest
 
 from training.data.assets.asset import read_asset
 from training.data.assets.collect import STEPS, CollectSettings, asset_path, collect
-from training.data.assets.workers import PoolSettings
+from training.data.pool import PoolSettings
 from training.data.records import Record, read_records
 from training.data.report import ReportSettings, write_report
 
