@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from backend.geometry.mesh import Mesh
 from training.data.rendering.cameras import BOX, Camera, place
 from training.data.rendering.lighting import STUDIO, Lighting
+from training.data.rendering.product import on_ground
 from training.data.rendering.raster import Shot, raster
 from training.data.rendering.surfaces import CLAY, of_mesh
 
@@ -52,15 +53,8 @@ def render_views(
     shots = [Shot(pose=place(c, shown), lighting=light) for c, light in zip(cameras, lights, strict=True)]
     painted = np.tile(np.array(CLAY, np.uint8), (len(mesh.faces), 1)) if colors is None else colors
     drawn = raster(size).draw(of_mesh(mesh, painted), shots)
-    return np.stack([on_ground(picture.color, background) for picture in drawn])
-
-
-def on_ground(color: NDArray[np.uint8], background: tuple[float, float, float]) -> NDArray[np.uint8]:
-    """(..., 3) of (..., 4) with straight alpha, laid on a plain sRGB colour."""
-    alpha = color[..., 3:] / np.float32(255)
-    laid = color[..., :3] * alpha + 255 * np.array(background, np.float32) * (1 - alpha)
-    pixels: NDArray[np.uint8] = np.round(laid).astype(np.uint8)
-    return pixels
+    red, green, blue = (255 * value for value in background)
+    return np.stack([on_ground(picture.color, (red, green, blue)) for picture in drawn])
 
 
 def blank(size: int = 256) -> NDArray[np.uint8]:
