@@ -15,7 +15,7 @@ from typing import Any
 import bpy
 import numpy as np
 
-MARK = "@omni123-import "
+MARK = "@omni123 "
 KINDS = {"MESH", "CURVE", "SURFACE", "META", "FONT"}
 
 
