@@ -9,6 +9,7 @@ need; our own code travels with the job.
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 import sys
@@ -25,7 +26,6 @@ from training.data.steps import DataError
 
 if TYPE_CHECKING:
     from ray import ObjectRef
-    from ray.actor import ActorHandle
 
 _ROOT = Path(__file__).resolve().parents[2]
 _PACKAGES = ("backend", "training", "protocol")
@@ -46,8 +46,8 @@ class RaySettings(PoolSettings):
     poll_seconds: float = 1.0
 
     def __post_init__(self) -> None:
-        if self.attempts < 1 or self.processes < 0 or self.cpus < 0 or self.gpus < 0:
-            raise ValueError(f"attempts must be positive, the others not negative: {self}")
+        if self.attempts < 1 or self.cpus <= 0 or self.processes < 0 or self.gpus < 0:
+            raise ValueError(f"attempts and cpus must be positive, processes and gpus not negative: {self}")
 
 
 class RayPool:
@@ -95,7 +95,7 @@ class RayPool:
             options |= {"num_cpus": self.settings.processes or os.cpu_count(), "include_dashboard": False}
         try:
             _knock(place)
-            ray.init(place, log_to_driver=False, logging_level="error", **options)
+            ray.init(place, log_to_driver=False, logging_level=logging.ERROR, **options)
         except (OSError, ValueError, RuntimeError) as error:
             reason = str(error.__cause__ or error).strip().splitlines()[-1]  # the cause names a wrong token
             raise DataError(f"No Ray cluster at {place!r} for us ({reason:.400})") from error
@@ -144,7 +144,7 @@ def _address_space() -> int:
 class _Seat:
     """The near side of one worker."""
 
-    actor: ActorHandle[Worker]
+    actor: Any  # Ray's handle of a `Worker`
     busy: ObjectRef[Any] | None  # what it is at; None: idle
     index: int = -1  # of its item; -1: it starts, or is idle
     since: float = field(default_factory=time.monotonic)
@@ -159,7 +159,7 @@ class _Crew:
         self._settings = settings
         self._items = items
         self._function = ray.put(function)
-        self._class = ray.remote(Worker).options(
+        self._class: Any = ray.remote(Worker).options(
             num_cpus=settings.cpus,
             num_gpus=settings.gpus,
             max_restarts=0,
@@ -229,7 +229,8 @@ class _Crew:
         except RayError as error:
             self._end(seat)
             if index < 0:
-                return self._not_started(error)
+                self._not_started(error)
+                return None
             if isinstance(error, RayTaskError):  # what it made cannot travel
                 rejected = Rejected("failed", f"{type(error.cause).__name__}: {error.cause!s:.200}")
                 return Outcome(index=index, rejected=rejected, seconds=spent)
@@ -279,23 +280,22 @@ class _Crew:
         if any(seat.index >= 0 or seat.busy is None for seat in self._seats):
             self._last_at_work = time.monotonic()
         elif time.monotonic() - self._last_at_work > self._settings.start_seconds:
-            import ray
-
+            has = {name: _resources().get(name, 0.0) for name in ("CPU", "GPU")}
             raise DataError(
-                f"The Ray cluster gave no worker in {self._settings.start_seconds:g} seconds; each asks for "
-                f"{self._settings.cpus:g} CPUs and {self._settings.gpus:g} GPUs, and of "
-                f"{ray.cluster_resources()} {ray.available_resources()} are free."
+                f"The Ray cluster gave no worker in {self._settings.start_seconds:g} seconds: it has "
+                f"{has['CPU']:g} CPUs and {has['GPU']:g} GPUs, perhaps at work; each worker asks for "
+                f"{self._settings.cpus:g} CPUs and {self._settings.gpus:g} GPUs."
             )
 
 
 def _room(settings: RaySettings) -> int:
     """How many workers the cluster can hold now, at least one: where it grows by demand, that asks for it."""
+    has, needs = _resources(), {"CPU": settings.cpus, "GPU": settings.gpus}
+    return max(int(min(has.get(name, 0.0) // need for name, need in needs.items() if need)), 1)
+
+
+def _resources() -> dict[str, float]:
     import ray
 
-    has = ray.cluster_resources()
-    rooms = [has.get(name, 0) // each for name, each in _needs(settings).items() if each]
-    return max(int(min(rooms, default=1)), 1)
-
-
-def _needs(settings: RaySettings) -> dict[str, float]:
-    return {"CPU": settings.cpus, "GPU": settings.gpus}
+    has: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
+    return has
