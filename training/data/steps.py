@@ -14,6 +14,7 @@ import hashlib
 import json
 import os
 import shutil
+import stat
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -134,7 +135,8 @@ def run(
 
 
 class Journal:
-    """The results of one step, a line of JSON each; a line that a kill cut short counts as not written."""
+    """The results of one step, a line of JSON each; one that a kill, a full disk or a power cut spoilt counts
+    as not written, and costs its item another try."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -142,16 +144,18 @@ class Journal:
         text = path.read_bytes() if path.exists() else b""
         self._whole = text.rfind(b"\n") + 1
         for line in text[: self._whole].splitlines():
-            row = json.loads(line)
+            try:
+                row = json.loads(line)
+            except ValueError:
+                continue
             self._rows[row["hash"]] = row
 
     def __enter__(self) -> Journal:
-        self._file = self._path.open("ab")
+        self._file = self._path.open("ab", buffering=0)
         self._file.truncate(self._whole)
         return self
 
     def __exit__(self, *exception: object) -> None:
-        self._file.flush()
         os.fsync(self._file.fileno())
         self._file.close()
 
@@ -170,8 +174,14 @@ class Journal:
         row = {name: value for name, value in vars(result).items() if name not in ("cached", "rejected")}
         if result.rejected is not None:
             row |= {"reason": result.rejected.reason, "detail": result.rejected.detail}
-        self._file.write(json.dumps(row, ensure_ascii=False).encode() + b"\n")
-        self._file.flush()
+        line = json.dumps(row, ensure_ascii=False).encode() + b"\n"
+        try:
+            while line:
+                line = line[self._file.write(line) :]
+        except OSError as error:
+            if _is_full(error):
+                raise _full_disk(self._path) from error
+            raise
 
 
 def _read(row: Mapping[str, Any]) -> Result:
@@ -185,9 +195,18 @@ def _done(journal: Journal, name: str, data: Path) -> Result | None:
     result = journal.get(name)
     if result is None or (result.rejected is not None and result.rejected.reason in TRANSIENT):
         return None
-    if result.product is not None and not (data / result.product).exists():
+    if result.product is not None and not _whole(data / result.product, result.bytes):
         return None
     return result
+
+
+def _whole(product: Path, size: int) -> bool:
+    """A power cut can leave a name whose bytes never reached the disk; of a folder the name must do."""
+    try:
+        status = product.stat()
+    except FileNotFoundError:
+        return False
+    return stat.S_ISDIR(status.st_mode) or status.st_size == size
 
 
 def _perform(task: tuple[Item, str], *, step: Step[S], settings: S, data: Path) -> dict[str, Any]:
@@ -206,8 +225,8 @@ def _perform(task: tuple[Item, str], *, step: Step[S], settings: S, data: Path) 
             made |= {"product": product.relative_to(data).as_posix(), "bytes": _size(unfinished)}
             _remove(product)
             unfinished.replace(product)
-    except OSError as error:
-        if error.errno not in _FULL:
+    except Exception as error:
+        if not _is_full(error):
             raise
         raise Rejected("disk_full", f"No space is left for {product.name}.") from error
     finally:
@@ -223,9 +242,18 @@ def _result(outcome: Outcome, item: Item, name: str) -> Result:
 
 def _stop_when_full(result: Result, data: Path) -> None:
     if result.rejected is not None and result.rejected.reason == "disk_full":
-        raise DataError(
-            f"The disk that holds {data} is full; free some space and run the command again: it continues."
-        )
+        raise _full_disk(data)
+
+
+def _full_disk(place: Path) -> DataError:
+    return DataError(
+        f"The disk that holds {place} is full; free some space and run the command again: it continues."
+    )
+
+
+def _is_full(error: Exception) -> bool:
+    """safetensors tells of it in words alone."""
+    return getattr(error, "errno", None) in _FULL or os.strerror(errno.ENOSPC) in str(error)
 
 
 @contextmanager
