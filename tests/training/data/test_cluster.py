@@ -8,13 +8,14 @@ import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from training.data.cluster import RayPool, RaySettings
 from training.data.pool import LocalPool, Outcome, PoolSettings
-from training.data.steps import DataError
+from training.data.steps import DataError, Item, Step, run
 
 pytest.importorskip("ray", reason="the extra `ray` is not installed")
 
@@ -84,3 +85,24 @@ def test_a_cluster_without_the_room_says_so(pool: RayPool) -> None:
     starved = with_settings(pool, gpus=64.0, start_seconds=0.5)
     with pytest.raises(DataError, match=r"has 2 CPUs and 0 GPUs.* asks for 1 CPUs and 64 GPUs"):
         list(starved.run(abs, [1]))
+
+
+def write_number(item: Item, settings: RaySettings, data: Path, product: Path) -> dict[str, Any]:
+    if item.key == "n2":
+        dies_once(data / "mark")
+    product.write_text(f"{item.inputs['number'] ** 2}", encoding="ascii")
+    return {"digits": len(str(item.inputs["number"]))}
+
+
+def test_a_step_makes_the_same_products_on_a_cluster(pool: RayPool, tmp_path: Path) -> None:
+    step = Step(name="square", version=1, make=write_number, suffix=".txt")
+    items = [Item(key=f"n{number}", inputs={"number": number}) for number in range(6)]
+    here, there = tmp_path / "here", tmp_path / "there"
+    here.mkdir()
+    there.mkdir()
+    (here / "mark").touch()  # no worker dies
+    local = run(step, pool.settings, items, here, LocalPool())
+    cluster = run(step, pool.settings, items, there, pool)
+    assert (there / "mark").exists()  # one has died
+    assert [(r.key, r.facts, r.product) for r in cluster] == [(r.key, r.facts, r.product) for r in local]
+    assert [(there / str(r.product)).read_text() for r in cluster] == ["0", "1", "4", "9", "16", "25"]
