@@ -130,7 +130,8 @@ def _free(vertices: Points, faces: Faces, asked: NDArray[np.int64], normals: Poi
     # Points of a sphere on the tip of the normal: directions spread as light falls, by the cosine.
     step = np.arange(_RAYS) + 0.5
     height, angle = 1 - 2 * step / _RAYS, step * np.pi * (3 - np.sqrt(5))
-    ball = np.stack([np.sqrt(1 - height**2) * np.cos(angle), np.sqrt(1 - height**2) * np.sin(angle), height], 1)
+    width = np.sqrt(1 - height**2)
+    ball = np.stack([width * np.cos(angle), width * np.sin(angle), height], axis=1)
     rays = (normals[:, None] + 0.999 * ball).reshape(-1, 3)
     tree = igl.AABB()
     tree.init(vertices, faces)

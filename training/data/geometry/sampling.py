@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from backend.geometry.canonical import BOUNDS
 from backend.geometry.labels import MeshField
-from backend.geometry.sampling import sample_surface
+from backend.geometry.sampling import face_normals, sample_surface
 from training.data.geometry.settings import GeometrySettings
 
 Floats = NDArray[np.float32]
@@ -68,6 +68,7 @@ class Sampled:
     face: NDArray[np.int64] | None  # (n,) of the faces that were given; None: not of a mesh
     colors: NDArray[np.uint8] | None  # (n, 3) sRGB, where the shape itself knows them
     queries: NDArray[np.float16]  # (q, 3)
+    near: NDArray[np.bool_]  # (q,) near the surface, not anywhere
     distances: Floats  # (q,) NEGATIVE inside
     facts: dict[str, Any]
 
@@ -83,10 +84,8 @@ def sample_mesh(
         min_thickness=settings.min_thickness,
     )
     outer = skin(field, settings.n_points, rng)
-    # The surface of what was thickened lies this far before its faces; of sheets, on both sides.
-    side = np.where(field.sheet[outer.face] & (rng.random(len(outer.face)) < 0.5), -1.0, 1.0)
-    surface = outer.points + (side * field.half[outer.face])[:, None] * outer.normals
-    asked = queries(surface.astype(np.float32), settings, rng)
+    capped, surface = _zero_level(field, outer, rng)
+    asked = queries(surface, settings, rng)
     distances = field.distance(asked)
     sheet, thin = field.sheet[outer.face], field.half[outer.face] > 0
     return Sampled(
@@ -95,14 +94,30 @@ def sample_mesh(
         face=field.origin[outer.face],
         colors=None,
         queries=asked,
+        near=np.arange(len(asked)) < settings.n_near,
         distances=distances,
         facts={
             "exact": False,
             "sheets": round(float(sheet.mean()), 4),  # share of the skin
             "thickened": round(float((thin & ~sheet).mean()), 4),  # share of the skin
+            "capped": round(capped, 4),  # area of what closes the solids, to that of the skin
             "buried": round(1.0 - outer.share, 4),  # share of the surface
         },
     )
+
+
+def _zero_level(field: MeshField, outer: Skin, rng: np.random.Generator) -> tuple[float, Floats]:
+    """How much of the field's surface the skin lacks, and points of all of it: skin, lifted, and caps."""
+    side = np.where(field.sheet[outer.face] & (rng.random(len(outer.face)) < 0.5), -1.0, 1.0)
+    lifted = outer.points + (side * field.half[outer.face])[:, None] * outer.normals
+    if len(field.caps) == 0:
+        return 0.0, lifted.astype(np.float32)
+    _, areas = face_normals(field.vertices[field.faces])
+    _, missing = face_normals(field.caps)
+    capped = float(missing.sum() / (areas.sum() * max(outer.share, 0.01)))
+    corners, faces = field.caps.reshape(-1, 3), np.arange(3 * len(field.caps)).reshape(-1, 3)
+    points, _, _ = sample_surface(corners, faces, int(len(lifted) * min(capped, 1.0)) + 1, rng)
+    return capped, np.concatenate([lifted, points]).astype(np.float32)
 
 
 def sample_solid(
@@ -120,6 +135,7 @@ def sample_solid(
         face=None,
         colors=colors,
         queries=asked,
+        near=np.arange(len(asked)) < settings.n_near,
         distances=distance(asked.astype(np.float32)),
-        facts={"exact": True, "sheets": 0.0, "thickened": 0.0, "buried": 0.0},
+        facts={"exact": True, "sheets": 0.0, "thickened": 0.0, "capped": 0.0, "buried": 0.0},
     )

@@ -15,7 +15,6 @@ class GeometrySettings:
     n_uniform: int = 4096  # queries anywhere in the field's domain
     sheet_thickness: float = 0.05  # given to leaves, cloth and cards
     min_thickness: float = 0.02  # walls of solids are thickened to; over two cells of a grid of 256
-    max_unclear: float = 0.25  # share of the queries near the surface with no clear side
 
     def __post_init__(self) -> None:
         if min(self.n_points, self.n_near, self.n_uniform) <= 0:

@@ -47,8 +47,8 @@ def make(item: Item, settings: GeometrySettings, data: Path, product: Path) -> d
     """Samples the asset that item.inputs["asset"] names."""
     asset = read_asset(data / item.inputs["asset"])
     sampled = sample(asset, settings, np.random.default_rng(seed_of(item.key, "geometry")))
-    near = np.arange(len(sampled.queries)) < settings.n_near
-    write_geometry(product, _stored(asset, sampled, near))
+    near = sampled.near
+    write_geometry(product, stored(asset, sampled))
     inside = sampled.distances < 0
     return {
         **sampled.facts,
@@ -61,7 +61,7 @@ def make(item: Item, settings: GeometrySettings, data: Path, product: Path) -> d
 def sample(asset: Asset, settings: GeometrySettings, rng: np.random.Generator) -> Sampled:
     """By the distances of the generator that made the asset, if one did, or those of its mesh.
 
-    Raises Rejected for an asset that has no surface, leaves the field's domain or has no clear inside.
+    Raises Rejected for an asset that has no surface, leaves the field's domain or holds nothing.
     """
     if not (np.abs(asset.vertices) <= BOUNDS).all():
         raise Rejected(
@@ -79,7 +79,8 @@ def sample(asset: Asset, settings: GeometrySettings, rng: np.random.Generator) -
     return sampled
 
 
-def _stored(asset: Asset, sampled: Sampled, near: NDArray[np.bool_]) -> Geometry:
+def stored(asset: Asset, sampled: Sampled) -> Geometry:
+    """Rounded as its file holds it."""
     colors = sampled.colors
     if colors is None and sampled.face is not None:
         colors = surface_colors(asset, sampled.points, sampled.face)
@@ -91,7 +92,7 @@ def _stored(asset: Asset, sampled: Sampled, near: NDArray[np.bool_]) -> Geometry
         point_colors=colors,
         queries=sampled.queries,
         distances=np.clip(sampled.distances, -TRUNCATION, TRUNCATION).astype(np.float16),
-        near=near,
+        near=sampled.near,
     )
 
 
