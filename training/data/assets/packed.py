@@ -30,9 +30,13 @@ def read_rows(root: Path) -> list[dict[str, Any]]:
     return sorted(rows, key=lambda row: (row["pack"], row["id"]))
 
 
+def pack_path(root: Path, row: Mapping[str, Any]) -> Path:
+    return root / "packs" / f"{row['pack']}.npz"
+
+
 def ingest_row(root: Path, row: Mapping[str, Any], settings: IngestSettings) -> Asset:
     """The object of one index row. Raises Rejected."""
-    arrays = _pack(root / "packs" / f"{row['pack']}.npz")
+    arrays = _pack(pack_path(root, row))
     faces = arrays["f"][slice(*row["f"])].astype(np.int64)
     colors = None
     if row.get("has_color"):
