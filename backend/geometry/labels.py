@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backend.geometry.caps import caps, fans
+from backend.geometry.doubles import single
 from backend.geometry.orientation import (
     Faces,
     Points,
@@ -22,7 +23,6 @@ from backend.geometry.orientation import (
     largest_faces,
     merge,
     outward,
-    unrepeated,
 )
 from backend.geometry.sampling import face_normals
 
@@ -57,7 +57,7 @@ class MeshField:
         self.vertices, merged, whole = merge(vertices, faces)  # (n, 3)
         if len(whole) == 0:
             raise ValueError(f"a mesh of {len(faces)} faces without area has no inside")
-        self.origin = whole[unrepeated(merged[whole])]  # (m,) numbers in the faces that were given
+        self.origin = whole[single(merged[whole])]  # (m,) numbers in the faces that were given
         self.faces, patches = outward(self.vertices, np.ascontiguousarray(merged[self.origin]))  # (m, 3)
         self.sheet = _sheets(self.vertices, self.faces, patches)[patches]  # (m,)
         self.caps = np.empty((0, 3, 3))  # (k, 3, 3) triangles that close the solids

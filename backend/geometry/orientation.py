@@ -39,14 +39,6 @@ def merge(vertices: NDArray[Any], faces: NDArray[Any]) -> tuple[Points, Faces, N
     return points[first], merged, np.flatnonzero(whole)
 
 
-def unrepeated(faces: Faces) -> NDArray[np.int64]:
-    """Numbers of the faces (m, 3) that come first with their corners and side."""
-    turn = faces.argmin(axis=1)
-    rolled = np.take_along_axis(faces, (turn[:, None] + np.arange(3)) % 3, axis=1)
-    _, first = np.unique(rolled, axis=0, return_index=True)
-    return np.sort(first)
-
-
 def outward(vertices: Points, faces: Faces) -> tuple[Faces, NDArray[np.int64]]:
     """Faces (m, 3) of a welded mesh with consistent sides, and the patch number (m,) of each.
 

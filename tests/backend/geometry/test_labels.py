@@ -105,6 +105,38 @@ def test_sheets_become_slabs_and_leave_the_solid_alone(back_to_back: bool) -> No
     assert (label_points(vertices, faces, QUERIES)[box(QUERIES) > 0] >= 0).all()
 
 
+def test_solids_that_touch_are_one() -> None:
+    """Their common wall bounds nothing, and distances do not know of it."""
+    shifted = HALF * [2, 0, 0]
+    two = trimesh.util.concatenate(
+        [trimesh.creation.box(2 * HALF).apply_translation(side * shifted / 2) for side in (1, -1)]
+    )
+    queries = QUERIES * [1.0, 0.9, 0.9]
+    d = np.abs(queries) - HALF * [2, 1, 1]
+    exact = np.linalg.norm(np.maximum(d, 0), axis=1) + np.minimum(d.max(axis=1), 0)
+    np.testing.assert_allclose(label_points(two.vertices, two.faces, queries), exact, atol=1e-6)
+
+
+@pytest.mark.parametrize("sides", [1, 2])
+def test_open_boxes_are_closed_by_flat_caps_of_which_distances_know(sides: int) -> None:
+    height = BOX.face_normals[:, 2]
+    walls = BOX.faces[(height > -0.5) if sides == 1 else (np.abs(height) < 0.5)]
+    np.testing.assert_allclose(label_points(BOX.vertices, walls, QUERIES), box(QUERIES), atol=1e-6)
+
+
+def test_openings_that_bend_in_get_no_cap_outside() -> None:
+    """The fan of an L's rim leaves the L; what lies outside bounds nothing."""
+    ell = np.array([[0, 0], [0.9, 0], [0.9, 0.3], [0.3, 0.3], [0.3, 0.9], [0, 0.9]]) - 0.45
+    low, high = (np.column_stack([ell, np.full(6, z)]) for z in (-0.4, 0.4))
+    walls = [((i, j, i + 6), (j, j + 6, i + 6)) for i, j in zip(range(6), [1, 2, 3, 4, 5, 0], strict=True)]
+    queries = QUERIES[(np.abs(QUERIES[:, :2]) < 0.44).all(axis=1) & (np.abs(QUERIES[:, 2]) < 0.5)]
+    labels = label_points(np.concatenate([low, high]), np.array(walls).reshape(-1, 3), queries)
+    across = ((queries[:, :2] < -0.15).any(axis=1)) & (np.abs(queries[:, 2]) < 0.4)
+    assert ((labels < 0) == across).mean() > 0.999
+    notch = (queries[:, :2] > 0.05).all(axis=1)
+    assert labels[notch].min() > 0.1
+
+
 def test_buried_surface_points_are_told_from_the_skin() -> None:
     left, right = (-0.2, 0.0, 0.0), (0.2, 0.0, 0.0)
     mesh = ball_mesh(0.5, left) + ball_mesh(0.5, right)
