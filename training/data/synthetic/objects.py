@@ -160,17 +160,19 @@ class SyntheticObject:
         )
 
 
-def canonical(parts: tuple[Part, ...]) -> tuple[Part, ...]:
-    """Parts moved and scaled into the canonical frame, thin ones thickened there."""
+def canonical(parts: tuple[Part, ...], like: tuple[Part, ...] | None = None) -> tuple[Part, ...]:
+    """Parts moved and scaled into the canonical frame (of `like`, if given), thin ones thickened there."""
+    guide = parts if like is None else like
     for _ in range(2):  # thickening can grow the bounding box, so fit, thicken, fit again
-        parts = tuple(
-            replace(part, primitive=part.primitive.thickened(MINIMUM_THICKNESS)) for part in _fitted(parts)
+        parts, guide = (
+            tuple(replace(part, primitive=part.primitive.thickened(MINIMUM_THICKNESS)) for part in fitted)
+            for fitted in (_fitted(parts, guide), _fitted(guide, guide))
         )
-    return _fitted(parts)
+    return _fitted(parts, guide)
 
 
-def _fitted(parts: tuple[Part, ...]) -> tuple[Part, ...]:
-    low = np.min([part.bounds[0] for part in parts], axis=0).astype(np.float64)
-    high = np.max([part.bounds[1] for part in parts], axis=0).astype(np.float64)
+def _fitted(parts: tuple[Part, ...], guide: tuple[Part, ...]) -> tuple[Part, ...]:
+    low = np.min([part.bounds[0] for part in guide], axis=0).astype(np.float64)
+    high = np.max([part.bounds[1] for part in guide], axis=0).astype(np.float64)
     factor = LONGEST_SIDE / float((high - low).max())
     return tuple(part.moved(-(low + high) / 2).scaled(factor) for part in parts)

@@ -1,0 +1,180 @@
+"""Chooses, checks and words the edit pairs of one asset."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import Any
+
+import numpy as np
+
+from training.data.assets.asset import Asset, Material
+from training.data.assets.duplicates import geometry_hash
+from training.data.steps import seed_of
+
+from . import changes, frame, surgery, visibility
+from .changes import Change, Choice
+from .naming import front_known
+from .pieces import Pieces, find
+from .settings import EditSettings, Kind
+from .variations import Variation, synthetic, variations
+
+BY = "rules 1"
+_MOVES: tuple[Callable[[Choice, np.random.Generator, EditSettings], Iterator[Change]], ...] = (
+    changes.removals,
+    changes.replacements,
+    changes.resizings,
+    changes.paintings,
+    changes.poses,
+)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Pair:
+    """Both sides in their shared frame, and what is known of them."""
+
+    kind: Kind
+    instructions: tuple[str, ...]
+    source: Asset
+    target: Asset
+    facts: dict[str, Any]
+
+
+def pairs_of(asset: Asset, settings: EditSettings) -> list[Pair]:
+    """At most `settings.pairs`, of as many kinds as there are; the same for the same asset."""
+    rng = np.random.default_rng(seed_of(asset.key, "edits"))
+    asset = surgery.plain(asset)
+    made: list[Pair] = []
+    kinds: Counter[str] = Counter()
+    for change in islice(_candidates(asset, settings, rng), settings.tries):
+        if len(made) == settings.pairs:
+            break
+        if kinds[change.kind] >= settings.per_kind:
+            continue
+        pair = _judged(change, asset, len(made), settings, rng)
+        if pair is not None:
+            made.append(pair)
+            kinds[change.kind] += 1
+    return made
+
+
+def _candidates(asset: Asset, settings: EditSettings, rng: np.random.Generator) -> Iterator[Change]:
+    """Kinds in turn, so that none crowds out the others; edits of the whole last."""
+    if "family" in asset.provenance:
+        yield from _varied(asset, settings, rng)
+    pieces = find(asset, settings.max_pieces, rng)
+    if pieces is not None and len(pieces.pieces) > 1:
+        yield from _of_pieces(pieces, settings, rng)
+    known = pieces is not None and front_known(pieces)
+    yield from changes.wholes(asset, known, rng)
+
+
+def _of_pieces(pieces: Pieces, settings: EditSettings, rng: np.random.Generator) -> Iterator[Change]:
+    found = list(islice(changes.choices(pieces, rng), settings.tries))
+    found.sort(key=lambda choice: not choice.called.sure)
+    for turn in range(len(found)):
+        for number in rng.permutation(len(_MOVES)):
+            choice = found[(turn + number * 3) % len(found)]
+            yield from _MOVES[number](choice, rng, settings)
+
+
+def _varied(asset: Asset, settings: EditSettings, rng: np.random.Generator) -> Iterator[Change]:
+    """What the family itself can vary, kinds in turn."""
+    family, seed = asset.provenance["family"], int(asset.provenance["seed"])
+    by_kind: dict[str, list[Variation]] = {}
+    for made in variations(family, seed, rng):
+        by_kind.setdefault(made.kind, []).append(made)
+    for turn in range(2):
+        for kind in sorted(by_kind):
+            if turn < len(by_kind[kind]):
+                yield _change(by_kind[kind][turn], asset)
+
+
+def _change(made: Variation, asset: Asset) -> Change:
+    named = {"family": made.family, "seed": made.seed, "draw": made.draw, "option": made.option}
+    sides = []
+    for side, parts in (("source", made.source), ("target", made.target)):
+        solid = synthetic(made.family, parts)
+        mesh = solid.to_mesh()
+        counts = [len(part.primitive.to_mesh()[1]) for part in parts]
+        provenance = asset.provenance | {"variation": json.dumps(named | {"side": side})}
+        sides.append(
+            replace(
+                asset,
+                vertices=mesh.vertices,
+                faces=mesh.faces,
+                uvs=None,
+                colors=mesh.colors,
+                materials=(Material(base_color=(1.0, 1.0, 1.0, 1.0)),),
+                face_material=np.zeros(len(mesh.faces), np.int32),
+                parts=np.repeat(np.arange(len(parts), dtype=np.int32), counts),
+                part_names=tuple(part.name for part in parts),
+                provenance=provenance,
+            )
+        )
+    kept = [np.arange(len(side.faces)) < _faces(made, made.kept) for side in sides]
+    return Change(
+        kind=made.kind,
+        instructions=made.instructions,
+        source=sides[0],
+        target=sides[1],
+        kept_source=kept[0],
+        kept_target=kept[1],
+    )
+
+
+def _faces(made: Variation, parts: int) -> int:
+    return sum(len(part.primitive.to_mesh()[1]) for part in made.source[:parts])
+
+
+def _judged(
+    change: Change, asset: Asset, number: int, settings: EditSettings, rng: np.random.Generator
+) -> Pair | None:
+    """The pair in its frame with its facts; None if it shows too little or something moved."""
+    source, target, shared = frame.shared(_tidy(change.source), _tidy(change.target))
+    kept_source, kept_target = change.kept_source, change.kept_target
+    share = frame.kept_share(source, kept_source)
+    if change.kind in ("add", "remove") and share < settings.kept:
+        return None
+    moved = frame.distance_moved(source, target, kept_source, kept_target)
+    if moved is not None and moved > settings.moved:
+        return None
+    seen = visibility.change_seen(source, target, kept_source, kept_target, rng)
+    if seen < settings.visible:
+        return None
+    order = rng.permutation(len(change.instructions))[: settings.instructions]
+    same = bool(kept_source.all() and kept_target.all())
+    facts = {
+        "frame": shared.kind,
+        "unedited_share": round(share, 4),
+        "unedited_moved": moved,
+        "seen": round(seen, 4),
+        "geometry_changes": not same,
+        "made_by": "family" if "variation" in source.provenance else "pieces",
+    }
+    sides = (
+        _named(side, asset, shared, number, word) for side, word in ((source, "source"), (target, "target"))
+    )
+    return Pair(
+        kind=change.kind,
+        instructions=tuple(change.instructions[i] for i in order),
+        source=next(sides),
+        target=next(sides),
+        facts=facts,
+    )
+
+
+def _tidy(asset: Asset) -> Asset:
+    """Without vertices that no face uses."""
+    return surgery.without(asset, np.zeros(len(asset.faces), bool))
+
+
+def _named(side: Asset, asset: Asset, shared: frame.Frame, number: int, word: str) -> Asset:
+    """A key of its own; `of` leads back to the asset, whose split its pairs must share."""
+    provenance = {k: v for k, v in side.provenance.items() if k not in ("family", "seed")}
+    provenance |= {"of": asset.key, "pair": f"{number}-{word}", "frame": shared.json()}
+    own = f"{seed_of(asset.key, str(number), word) & 0xFFFFFFFF:08x}"
+    return replace(side, key=f"{geometry_hash(side.vertices, side.faces)}-{own}", provenance=provenance)
