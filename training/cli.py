@@ -11,10 +11,10 @@ from typing import Annotated
 
 import typer
 
+from training.data.cli import app as data
 from training.evaluation.cli import app as evaluate
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
-data = typer.Typer(no_args_is_help=True, help="Make labelled shapes.")
 app.add_typer(data, name="data")
 app.add_typer(evaluate, name="evaluate")
 

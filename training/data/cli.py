@@ -1,0 +1,124 @@
+"""`omni123-train data`: from folders of 3D assets to training shards.
+
+omni123-train data run --source ~/models --source procedural:2000 --data data
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
+from typing import Annotated, NamedTuple
+
+import typer
+from tqdm import tqdm
+
+from training.data.cluster import RayPool, RaySettings
+from training.data.pipeline import STEPS, Pipeline, PipelineSettings
+from training.data.pool import LocalPool, PoolSettings
+from training.data.settings_file import read_settings, settings_text
+from training.data.steps import DataError, Pool, Result
+
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
+
+Data = Annotated[Path, typer.Option(help="data folder; what is already in it is not made again")]
+
+
+class Limits(NamedTuple):
+    """Where the work runs and what each worker may use, as the options say it."""
+
+    processes: int
+    seconds: float
+    gigabytes: float
+    ray: str | None
+
+    def pool(self) -> AbstractContextManager[Pool]:
+        seconds, memory = self.seconds, int(self.gigabytes * (1 << 30))
+        if self.ray is not None:
+            settings = RaySettings(address=self.ray, processes=self.processes, seconds=seconds, memory=memory)
+            return RayPool(settings)
+        processes = self.processes or os.cpu_count() or 1
+        return nullcontext(LocalPool(PoolSettings(processes=processes, seconds=seconds, memory=memory)))
+
+
+@app.command()
+def run(
+    data: Data,
+    source: Annotated[
+        list[str], typer.Option(help="folder, zip or file of assets, packed corpus, or procedural:COUNT")
+    ],
+    settings: Annotated[Path | None, typer.Option(help="JSON file; `data settings` prints one")] = None,
+    until: Annotated[str, typer.Option(help=f"last step: {', '.join(STEPS)}")] = STEPS[-1],
+    processes: Annotated[int, typer.Option(help="workers; 0: one per core, or all the cluster has")] = 0,
+    seconds: Annotated[float, typer.Option(help="an item that takes longer is rejected")] = 300.0,
+    gigabytes: Annotated[float, typer.Option(help="memory of one worker; 0: no limit")] = 8.0,
+    ray: Annotated[str | None, typer.Option(help="Ray cluster: auto, HOST:PORT, ray://HOST:PORT")] = None,
+    blender: Annotated[str | None, typer.Option(help="Blender to use; none: the bpy package")] = None,
+) -> None:
+    """Run all steps; a second run does nothing, an interrupted one continues."""
+    if until not in STEPS:
+        raise typer.BadParameter(f"{until} is no step; there are {', '.join(STEPS)}", param_hint="--until")
+    with one_sentence():
+        chosen = PipelineSettings() if settings is None else read_settings(settings, PipelineSettings)
+        with Limits(processes, seconds, gigabytes, ray).pool() as pool:
+            pipeline = Pipeline(
+                sources=source,
+                data=data,
+                settings=chosen,
+                pool=pool,
+                watch=progress_bar,
+                local={} if blender is None else {"blender": blender},
+            )
+            results = pipeline.run(until)
+        for name, found in results.items():
+            typer.echo(summary(name, found))
+
+
+@app.command("settings")
+def print_settings() -> None:
+    """Print every setting with its default, as `data run --settings` reads them."""
+    typer.echo(settings_text(PipelineSettings()))
+
+
+@contextmanager
+def one_sentence() -> Iterator[None]:
+    """A DataError ends the command with its sentence; an interrupt says how to go on."""
+    try:
+        yield
+    except DataError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(1) from error
+    except KeyboardInterrupt as error:
+        typer.echo("Stopped. Run the same command again to continue.", err=True)
+        raise typer.Exit(130) from error
+
+
+def progress_bar(name: str, total: int) -> Callable[[Result], None]:
+    """A line per step: how far, how fast, how many rejected."""
+    bar = tqdm(total=total, desc=f"{name:>13}", unit="item", mininterval=0.5, smoothing=0.05)
+    rejected = 0
+
+    def one_more(result: Result) -> None:
+        nonlocal rejected
+        if result.rejected is not None:
+            rejected += 1
+            bar.set_postfix(rejected=rejected, refresh=False)
+        bar.update()
+        if bar.n >= total:
+            bar.close()
+
+    if total == 0:
+        bar.close()
+    return one_more
+
+
+def summary(name: str, results: Sequence[Result]) -> str:
+    """One line for people: what a step kept, why not the rest, what it cost."""
+    reasons = Counter(result.rejected.reason for result in results if result.rejected is not None)
+    why = ", ".join(f"{reason} {count:,}" for reason, count in reasons.most_common())
+    kept, new = len(results) - reasons.total(), sum(not result.cached for result in results)
+    each = sum(result.cpu_seconds for result in results) / max(len(results), 1)
+    line = f"{name:>13}: {kept:,} of {len(results):,} kept, {new:,} new, {each:.3f} CPU s each"
+    return f"{line}; rejected: {why}" if why else line

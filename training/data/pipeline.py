@@ -1,0 +1,120 @@
+"""The whole pipeline: which step feeds which (paper, section 3).
+
+    sources -> ingest -> filter -> duplicates -> geometry -> views -> captions
+                                                         `-> edits -> edit_geometry      all -> shards
+
+An asset that a step rejects goes no further; an asset of which no edit can be made keeps everything else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+from training.data.assets import steps as assets
+from training.data.assets.asset import SUFFIX
+from training.data.assets.duplicates import DuplicateSettings
+from training.data.assets.ingest import IngestSettings
+from training.data.captions.step import CAPTIONS, CaptionSettings
+from training.data.edits.settings import EditSettings
+from training.data.edits.step import EDITS
+from training.data.filtering import FilterSettings
+from training.data.geometry.settings import GeometrySettings
+from training.data.geometry.step import GEOMETRY
+from training.data.rendering.step import VIEWS, ViewSettings
+from training.data.steps import Item, Pool, Result, Step, run
+
+STEPS = ("ingest", "filter", "duplicates", "geometry", "views", "captions", "edits", "edit_geometry")
+S = TypeVar("S")
+Watch = Callable[[str, int], Callable[[Result], None]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PipelineSettings:
+    """Settings of every step, by its name."""
+
+    ingest: IngestSettings = field(default_factory=IngestSettings)
+    filter: FilterSettings = field(default_factory=FilterSettings)
+    duplicates: DuplicateSettings = field(default_factory=DuplicateSettings)
+    geometry: GeometrySettings = field(default_factory=GeometrySettings)
+    views: ViewSettings = field(default_factory=ViewSettings)
+    captions: CaptionSettings = field(default_factory=CaptionSettings)
+    edits: EditSettings = field(default_factory=EditSettings)
+
+
+@dataclass
+class Pipeline:
+    """One data folder and what runs on it; `results` fills step by step."""
+
+    sources: Sequence[str]
+    data: Path
+    settings: PipelineSettings
+    pool: Pool
+    watch: Watch
+    local: Mapping[str, Any] = field(default_factory=dict)  # what steps find on this machine: Item.where
+    results: dict[str, list[Result]] = field(default_factory=dict)
+
+    def run(self, until: str = STEPS[-1]) -> dict[str, list[Result]]:
+        """Results of every step up to `until`, by its name. Raises DataError when it cannot go on."""
+        self.data.mkdir(parents=True, exist_ok=True)
+        for name in STEPS[: STEPS.index(until) + 1]:
+            work: Callable[[], list[Result]] = getattr(self, f"_{name}")
+            self.results[name] = work()
+        return self.results
+
+    def _ingest(self) -> list[Result]:
+        settings = self.settings.ingest
+        items = assets.ingest_items(self.sources, self.data, settings)
+        return self._each(assets.INGEST, settings, items)
+
+    def _filter(self) -> list[Result]:
+        return self._each(assets.FILTER, self.settings.filter, assets.asset_items(self.results["ingest"]))
+
+    def _duplicates(self) -> list[Result]:
+        comparison = assets.comparison(self.results["ingest"], self.results["filter"])
+        (found,) = self._each(assets.DUPLICATES, self.settings.duplicates, [comparison])
+        return assets.compared(found, self.results["filter"], self.data)
+
+    def _geometry(self) -> list[Result]:
+        return self._each(GEOMETRY, self.settings.geometry, self._kept("duplicates"))
+
+    def _views(self) -> list[Result]:
+        return self._each(VIEWS, self.settings.views, self._kept("geometry"))
+
+    def _captions(self) -> list[Result]:
+        geometry = {result.key: result.product for result in self.results["geometry"]}
+        items = [
+            replace(item, inputs={**item.inputs, "geometry": geometry[item.key]})
+            for item in self._kept("views")
+        ]
+        return self._each(CAPTIONS, self.settings.captions, items)
+
+    def _edits(self) -> list[Result]:
+        return self._each(EDITS, self.settings.edits, self._kept("views"))
+
+    def _edit_geometry(self) -> list[Result]:
+        """Both sides of every pair whose shape changes."""
+        items = [
+            Item(
+                key=f"{result.key}/{number}-{side}",
+                inputs={"asset": f"{result.product}/{number}-{side}{SUFFIX}"},
+            )
+            for result in self.results["edits"]
+            for number, pair in enumerate(result.facts.get("pairs", ()))
+            if pair["geometry_changes"]
+            for side in ("source", "target")
+        ]
+        return self._each(GEOMETRY, self.settings.geometry, items, name="edit_geometry")
+
+    def _kept(self, step: str) -> list[Item]:
+        """The assets that this step and all before it let pass."""
+        passed = {result.key for result in self.results[step] if result.rejected is None}
+        return [item for item in assets.asset_items(self.results["ingest"]) if item.key in passed]
+
+    def _each(
+        self, step: Step[S], settings: S, items: Sequence[Item], name: str | None = None
+    ) -> list[Result]:
+        here = [replace(item, where={**item.where, **self.local}) for item in items]
+        return run(step, settings, here, self.data, self.pool, self.watch(name or step.name, len(items)))
