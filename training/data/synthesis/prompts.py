@@ -76,7 +76,7 @@ def curate(text: str, settings: CurationSettings | None = None) -> Prompt:
     dropped += [setting] if setting else []
     noun = single_object.require(subject, limits.subject_words)
     subject = with_article(subject, noun)
-    details = []
+    details: list[str] = []
     for clause in kept[1:]:
         if len(details) < limits.details and _is_detail(clause):
             details.append(clause)

@@ -86,7 +86,7 @@ def test_style_is_told_by_all_of_its_words() -> None:
 
 
 def test_weights_flags_and_links_are_no_words() -> None:
-    assert plain("A (Chair:1.2) https://a.b/c, 3 d --ar 3:2") == "a (chair) , 3d"
+    assert plain("A (Chair:1.2) https://a.b/c, 3 d --ar 3:2") == "a (chair ) , 3d"
 
 
 def test_settings_that_keep_nothing_are_refused() -> None:
