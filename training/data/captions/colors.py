@@ -72,10 +72,13 @@ def oklch(srgb: NDArray[np.uint8]) -> NDArray[np.float64]:
 
 def name_of(lightness: float, chroma: float, hue: float) -> tuple[str, str]:
     """(family, shade) of one colour."""
-    if chroma < _GRAY or lightness < 0.2 or (chroma < _PALE and (lightness < 0.32 or lightness > 0.93)):
+    if lightness < 0.25 or (lightness < 0.34 and chroma < 0.07):
+        return "black", "black"
+    if chroma < _GRAY or (chroma < _PALE and (lightness < 0.32 or lightness > 0.93)):
         return _neutral(lightness)
     if chroma < _PALE and not 40 <= hue < 110:
-        return _neutral(lightness) if lightness < 0.9 else ("white", "white")
+        bluish = 200 <= hue < 290 and 0.4 < lightness < 0.85 and chroma > 0.033
+        return ("gray", "bluish gray") if bluish else _neutral(lightness)
     return _hued(lightness, chroma, hue)
 
 
@@ -100,7 +103,7 @@ def _hued(lightness: float, chroma: float, hue: float) -> tuple[str, str]:
         return _orange(lightness, chroma, hue)
     if hue < 112:
         return _yellow(lightness, chroma, hue)
-    if hue < 168:
+    if hue < 171:
         return "green", _shade("green", lightness, 0.45, 0.8)
     if hue < 208:
         return "teal", "turquoise" if lightness > 0.72 else _shade("teal", lightness, 0.42, 1.0)
@@ -170,7 +173,7 @@ def palette(srgb: NDArray[np.uint8], heights: NDArray[np.floating[Any]]) -> list
     return sorted(found, key=lambda color: -color.share)
 
 
-def agrees(word: str, colors: Sequence[NamedColor]) -> bool:
-    """Whether a colour word of a name can be seen on the surface; unknown words are trusted."""
+def share_of(word: str, colors: Sequence[NamedColor]) -> float:
+    """How much of the surface may be called by a colour word; all of it where nothing is known."""
     looks = LOOKS.get(word)
-    return not colors or looks is None or any(c.family in looks and c.share > 0.04 for c in colors)
+    return 1.0 if not colors or looks is None else sum(c.share for c in colors if c.family in looks)

@@ -19,7 +19,7 @@ def pairs(text: str) -> dict[str, str]:
 # How names are written, and how people write: applied to whole words before all else.
 SPELLING = pairs("""
     grey=gray colum=column leafs=leaves leave=leaf darkh=dark musterd=mustard sabel=saber salloon=saloon
-    thea=tea wood=wood icecream=ice_cream jackolantern=jack-o'-lantern tsplit=T-split sci-fi=sci-fi
+    thea=tea wood=wood icecream=ice_cream jackolantern=jack-o'-lantern tsplit=t-split sci-fi=sci-fi
     extractorhood=extractor_hood towelrail=towel_rail solarpanels=solar_panels cargodepot=cargo_depot
     lightpost=light_post lightposts=light_posts simpletower=tower brickwall=brick_wall endcap=end_cap
     weaponrack=weapon_rack outercorner=corner archedwindow=arched_window waterplant=water_plant
@@ -35,76 +35,115 @@ SPELLING = pairs("""
 """)
 # Whole phrases, as regular expressions over lower-case words; the first that fits each place.
 PHRASES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
-    (re.compile(rf"\b{pattern}\b"), text)
+    (re.compile(pattern), text)
     for pattern, text in (
-        (r"(?:first|second|third) age(?: \d+)?(?: level(?: \d+)?)?", ""),
-        (r"level(?: \d+)?|lod ?\d*", ""),
-        (r"crop plant stage \d+", "crop plant"),
-        (r"stage \d+", ""),
-        (r"(\w+(?: \w+)?) crop plant harvested", r"harvested \1"),
-        (r"(?:food )?ingredient (?=\w)", ""),
-        (r"food (?=\w+ )(?!prep)", ""),
-        (r"utensil (?=\w)", ""),
-        (r"resource (?=\w)", ""),
-        (r"props? (?=\w)", ""),
-        (r"details? (?=\w)", ""),
-        (r"gun (body|barrel|grip|stock|magazine|scope|sight) part", r"\1"),
-        (r"(stock|grip|barrel|body|magazine) part", r"\1"),
-        (r"modular (?=\w)(?!building piece)| modular", " "),
-        (r"(\d) story", r"\1-story"),
-        (r"1 handed", "one-handed"),
-        (r"2 handed", "two-handed"),
-        (r"d (\d+) dice", r"\1-sided die"),
-        (r"t rex", "T-rex"),
-        (r"t shirt", "T-shirt"),
-        (r"ak 47", "AK-47"),
-        (r"sci fi", "sci-fi"),
-        (r"low poly", ""),
-        (r"swiss army", "Swiss Army"),
-        (r"\d+ x \d+(?: x \d+)?", ""),
-        (r"tower defense tile", "tile"),
-        (r"(spaceship|spacecraft|rover|mech|astronaut) \w+ the (?:red )?\w+", r"\1"),
-        (r"mech robot \w+", "mech robot"),
-        (r"spaceship (?:[a-z]+)$", "spaceship"),
-        (r"enemy ufo", "ufo"),
-        (r"enemy 2 legs", "two-legged robot enemy"),
-        (r"enemy (small|extra small|large|flying)", r"\1 enemy"),
-        (r"half full", "half-full"),
-        (r"sawed off", "sawed-off"),
-        (r"take away", "takeaway"),
-        (r"bed bunk", "bunk bed"),
-        (r"bed floor", "floor bed"),
-        (r"night stand", "nightstand"),
-        (r"ice lolly", "ice lolly"),
-        (r"trash (?:can|bin)", "trash can"),
-        (r"tree (?:floating|single|default|plateau|blocks|light)", "tree"),
-        (r"tree fall", "autumn tree"),
-        (r"(\w+) fall", r"autumn \1"),
-        (r"tree cone", "cone-shaped tree"),
-        (r"tree thin", "thin tree"),
-        (r"common tree", "tree"),
-        (r"tree lava", "tree"),
-        (r"crops? dirt (?:single|row|double row|double row corner|row end|row corner)", "crop field row"),
-        (r"festivus pole", "festivus pole"),
-        (r"(?:dummy )?base body", "base body"),
-        (r"hexagon(?:al)? tile", "hexagonal tile"),
-        (r"without base", ""),
-        (r"minigolf (?!\w* ?(?:ball|flag|club))", "minigolf course "),
-        (r"town center", "town hall"),
+        # numbered stages and levels of kits
+        (r"\b(?:first|second|third) age(?: \d+)?(?: level(?: \d+)?)?", ""),
+        (r"\blevel(?: \d+)?\b|\blod ?\d*\b", ""),
+        (r"\bcrop plant stage \d+", "crop plant"),
+        (r"\bstage \d+", ""),
+        (r"^(\w+(?: \w+)?) crop plant harvested", r"harvested \1"),
+        (r"\bcrops? dirt (?:single|row|double row|double)(?: end| corner)?", "crop row"),
+        # labels of kits before what the thing is
+        (r"^food (?:ingredient )?(?!prep\b)(?=\w)|^ingredient (?=\w)", ""),
+        (r"^(?:utensil|resource|props?|details?|primitive|weapon) (?=\w)", ""),
+        (r"^pickup health$", "health pickup"),
+        (r"^candy cane mint$", "mint candy cane"),
+        (r"\bwalls to open\b", "walls"),
+        (r"^pickup (?!tank|truck|health)(?=\w)", ""),
+        (r"^(gun|weapon) (stock|scope|sight|grip|barrel) part", r"gun \2"),
+        (r"\bgun (body|barrel|grip|stock|magazine|scope|sight) part", r"\1"),
+        (r"^modular (?!building piece)", ""),
+        (r"^plant (?=bush|tree|flower|cactus|grass)", ""),
+        (
+            r"^building (?=(?:tower|well|market|mill|church|home|windmill|blacksmith|tavern|barracks|castle|"
+            r"archery|lumber|water|mine|keep)\b)",
+            "",
+        ),
+        (r"^meat (?=sausage|ribs|patty)", ""),
+        (r"^tower defense tile\b", "tile"),
+        (r"^(snow|metal|ridge) tile\b(.*)$", r"tile\2 \1"),
+        (r"^snow detail\b", "snow"),
+        (r"^detail light\b", "light"),
+        (r"^ground (path|river)(?= \w+)", r"\1"),
+        (r"^grass trees", "trees"),
+        (r"^tree park\b", "tree"),
         (r"^(archery|barracks|market|stable|storage|port|temple|lumber mill)$", r"\1 building"),
-        (r"building (tower|well|market|mill|church|home|windmill|blacksmith|tavern|barracks|castle)", r"\1"),
-        (r"loading icon", "loading icon"),
-        (r"street light double", "double street light"),
-        (r"cutting board", "cutting board"),
-        (r"lounge design", "design lounge"),
-        (r"wall towers? door", "wall with towers and a door"),
-        (r"hazard (cylinder|saw|spikes?|spike trap)", r"hazard \1"),
-        (r"hammer double", "double-headed hammer"),
-        (r"axe double", "double-bladed axe"),
-        (r"tower square", "square tower"),
-        (r"tower round", "round tower"),
-        (r"(?:fence|wall) 90", "fence corner"),
+        (r"^minigolf (?!.*\b(?:ball|flag|club)\b)", "minigolf course "),
+        (r"\btown center\b", "town hall"),
+        # proper names
+        (r"\b(spaceship|spacecraft|rover|mech|astronaut) \w+ the (?:red )?\w+", r"\1"),
+        (r"\b\w+ the (?:bee|frog|flamingo|red panda)\b", ""),
+        (r"\bmech robot \w+", "mech robot"),
+        (r"^spaceship \w+$", "spaceship"),
+        # what people call it
+        (r"\b1 story\b", "one-story"),
+        (r"\b2 story\b", "two-story"),
+        (r"\b3 story\b", "three-story"),
+        (r"\b1 handed\b", "one-handed"),
+        (r"\b2 handed\b", "two-handed"),
+        (r"\bd (\d+) dice\b", r"\1-sided die"),
+        (r"\bt rex\b", "t-rex"),
+        (r"\bt shirt\b", "t-shirt"),
+        (r"\bak 47\b", "ak-47"),
+        (r"\bsci fi\b", "sci-fi"),
+        (r"\blow poly\b", ""),
+        (r"\b\d+ x \d+(?: x \d+)?\b", ""),
+        (r"\benemy ufo\b", "ufo"),
+        (r"\benemy 2 legs\b", "two-legged robot enemy"),
+        (r"\benemy (small|extra small|large|flying)\b", r"\1 enemy"),
+        (r"\bhalf? full\b", "half-full"),
+        (r"\bsawed off\b", "sawed-off"),
+        (r"\bbuilt in\b", "built-in"),
+        (r"\btake away\b", "takeaway"),
+        (r"\bbed bunk\b", "bunk bed"),
+        (r"\bbed floor\b", "floor bed"),
+        (r"\bnight stand\b", "nightstand"),
+        (r"\btable (?:cross )?cloth\b", "table tablecloth"),
+        (r"\bbook case\b", "bookcase"),
+        (r"\btrash bin\b", "trash can"),
+        (r"\btree (?:floating|single|default|plateau|blocks|light|blob|lava|detailed)\b", "tree"),
+        (r"\b(tree|thin|pine|oak|cone|fat|tall|small|birch) fall\b", r"\1 autumn"),
+        (r"\btree thin\b", "thin tree"),
+        (r"\btree cone\b", "cone-shaped tree"),
+        (r"\bcommon tree\b", "tree"),
+        (r"\bwithout base\b", ""),
+        (r"\bno leaves\b", "leafless"),
+        (r"^street light single\b", "street light"),
+        (r"^light (ceiling|floor|desk|table|wall|street|traffic)\b", r"\1 light"),
+        (r"^light chandelier\b", "chandelier"),
+        (r"^light (curved|square)\b", r"\1 street light"),
+        (r"^light (?:colored|red|green|multiple)\b", "traffic light"),
+        (r"^ship (?:light|dark)$", "ship"),
+        (r"^(?:car|vehicle) (?=taxi|hatchback|sedan|suv|truck|police|ambulance|firetruck)", ""),
+        (r"\bwheel front(?: left| right)?\b", "front wheel"),
+        (r"\bwheel back(?: left| right)?\b", "back wheel"),
+        (r"^(.*) (?:larger|bigger)$", r"large \1"),
+        (r"\bbanner pattern\b", "patterned banner"),
+        (r"\bflag checkers\b", "checkered flag"),
+        (r"\bburger cheese\b", "cheeseburger"),
+        (r"\bpotion \d* ?(?=empty|filled|full|half-full)", "potion bottle "),
+        (r"\bhammer double\b", "double-headed hammer"),
+        (r"\baxe double\b", "double-bladed axe"),
+        (r"\b(?:fence|wall) 90\b", "fence corner"),
+        (r"\bkitchen 1 drawers?\b", "kitchen cabinet with one drawer"),
+        (r"\bkitchen 2 drawers\b", "kitchen cabinet with two drawers"),
+        (r"\bkitchen 3 drawers\b", "kitchen cabinet with three drawers"),
+        (r"\bmale hairstyle\b", "men's hairstyle"),
+        (r"\bfemen's hairstyle\b|\bfemale hairstyle\b", "women's hairstyle"),
+        (r"^male (.*) clothing$", r"men's \1"),
+        (r"^female (.*) clothing$", r"women's \1"),
     )
+)
+# Said as one word where they stand together.
+COMPOUNDS = re.compile(
+    r"\b(ice cream|light post|street light|traffic light|ceiling light|wall light|desk light|floor light|"
+    r"picture frame|coffee table|side table|cast iron|water mill|lumber mill|archery range|air conditioner|"
+    r"first aid kit|hot dog|corn dog|golf club|golf ball|pepper mill|knife block|frying pan|cutting board|"
+    r"light bulb|light switch|fire hydrant|gas canister|bear trap|spike trap|rocket launcher|machine gun|"
+    r"wine glass|cocktail glass|washing machine|coat rack|trash can|wind turbine|street lamp|toilet paper|"
+    r"paper towel|whipped cream|candy cane|crop row|minigolf course|town hall|front wheel|back wheel|"
+    r"pick axe|staddle stone|bird bath|garage door|end cap|potion bottle|apple core|straw hat|orange juice)\b"
 )
 # Noise of files, tools and kits; never said. Single letters and numbers fall away too.
 NOISE = of("""
@@ -113,8 +152,9 @@ NOISE = of("""
     asset assets untitled default unnamed object objects node root scene group null empty.001 import
     converted temp tmp test version rev v1 v2 v3 type variant variation var alt alternative sample mat
     material texture tex common exclusive bottompivot output primitive animated detail details ui
-    the_base prototype dummy module module modular armature skeletal static mobile_ready free pack
-    kit_piece kit props prop textured untextured rigged lp hp wip my evolved demonalt
+    the_base prototype dummy module modular armature skeletal static mobile_ready free pack kit_piece
+    kit props prop textured untextured rigged lp hp wip my evolved demonalt connect order relax all
+    detailed
 """) - of("empty new kit scene game pack test dummy")
 # A thing of no name.
 NAMELESS = of("""
@@ -127,18 +167,18 @@ SIZE = of("""
     medium larger bigger fat slim deep oversized medium-sized extra
 """)
 QUALITY = of("""
-    decorated fancy simple plain basic elegant ornate decorative rustic messy neat cute evil angry
-    grumpy scary strong heavy light beautiful crooked individual sporty casual formal hooded armored
-    armoured grand royal magical enchanted cursed spooky cartoon stylized
+    fancy simple plain basic elegant ornate decorative rustic messy neat cute evil angry grumpy scary
+    strong heavy beautiful crooked individual sporty casual formal hooded armored armoured grand royal
+    magical enchanted cursed spooky cartoon stylized sports patterned
 """)
 STATE = of("""
     broken cracked damaged destroyed ruined open opened closed empty full filled half-full locked dirty
     clean burnt burned melted frozen lit unlit folded rolled torn sliced chopped cooked uncooked raw
     crushed stacked hanging floating flying sitting standing walking running waving covered framed
     painted potted mounted walled fenced gated labeled labelled canned grilled whole dead dry cut fallen
-    twisted bent destroyed harvested snow-covered mossy rusty dusty wet sunken hollow cheering sleeping
-    moving rotating wrapped unwrapped packed crashed capped cocked autumn winter half overgrown melting
-    peeled roasted throwing folding rolling rocking
+    twisted bent harvested snow-covered mossy rusty dusty wet sunken hollow cheering sleeping moving
+    rotating wrapped unwrapped packed crashed capped cocked autumn winter half overgrown melting peeled
+    roasted throwing folding rolling rocking hidden battered racing leafless built-in worn decorated
 """)
 SHAPE = of("""
     round rounded square rectangular hexagonal octagonal triangular circular oval elliptical conical
@@ -146,18 +186,18 @@ SHAPE = of("""
     pointed spiky sharp smooth rough jagged bulky chunky tapered double single triple quad twin split
     arched domed cube-shaped cone-shaped concave convex corrugated fluted carved moulded bevelled tiered
     two-handed one-handed double-headed double-bladed forked crescent inverted stepped striped checkered
-    spotted multiple inner outer upper lower interlocking two-legged sawed-off detailed overhead
-    vertical horizontal
+    spotted multiple inner outer upper lower interlocking two-legged sawed-off overhead vertical
+    horizontal one-story two-story three-story
 """)
 AGE = of("old new ancient modern vintage retro antique futuristic medieval classic future contemporary")
 ORIGIN = of("""
-    roman greek chinese japanese egyptian mayan viking celtic gothic victorian industrial military
+    roman greek chinese american japanese egyptian mayan viking celtic gothic victorian industrial military
     suburban rural urban scandinavian english flemish tuscan tribal pirate western sci-fi fantasy
     steampunk cyberpunk african european german indian moroccan nordic russian
 """)
 COLORS = of("""
     red orange yellow green blue purple pink white black gray brown teal turquoise cyan beige tan gold
-    golden silver magenta violet maroon navy cream crimson scarlet lime dark
+    golden silver magenta violet maroon navy crimson scarlet lime dark
 """)
 # Said of what is made of them, and what they become before a noun.
 MATERIAL = pairs("""
@@ -165,9 +205,15 @@ MATERIAL = pairs("""
     steel=steel bronze=bronze concrete=concrete plastic=plastic cardboard=cardboard leather=leather
     ceramic=ceramic clay=clay marble=marble cloth=cloth paper=paper bamboo=bamboo copper=copper
     wicker=wicker rope=rope cast_iron=cast_iron styrofoam=styrofoam rock=stone timber=wooden
-    asphalt=asphalt rubber=rubber silicone=silicone foam=foam thatch=thatched straw=straw
+    asphalt=asphalt rubber=rubber dirt=dirt sand=sand silicone=silicone foam=foam thatch=thatched straw=straw
 """)
-TRAILING = {"snow": "snow-covered", "moss": "mossy", "gold": "golden", "hexagon": "hexagonal"}
+TRAILING = {
+    "stripes": "striped",
+    "snow": "snow-covered",
+    "moss": "mossy",
+    "gold": "golden",
+    "hexagon": "hexagonal",
+}
 PLACES = of("left right front back top bottom middle mid center side end corner edge inside outside")
 
 # Kinds that file names put behind what they are kinds of ("tree pine"), and people before it.
@@ -183,7 +229,7 @@ KINDS = {
     "cabinet": of("kitchen bathroom bed television office filing bedside"),
     "bottle": of("wine ketchup mustard oil beer water soda milk sauce potion perfume"),
     "can": of("soda beer spray paint watering"),
-    "fence": of("picket garden gate"),
+    "fence": of("picket garden"),
     "roof": of("gable hip point"),
     "tile": of(
         "grass dirt sand water snow road path river straight spawn end crossing bend split start corner"
@@ -192,33 +238,37 @@ KINDS = {
     "candle": of("wax"),
     "rocket": of("toy"),
     "wall": of("castle"),
-    "potion": of("bottle"),
     "car": of("race police sports racing"),
     "tractor": of("police"),
     "truck": of("cargo garbage delivery fire police"),
     "train": of("cargo passenger"),
+    "stool": of("bar"),
+    "floor": of("kitchen"),
     "statue": of("horse lion head"),
     "glass": of("wine cocktail soda"),
     "shield": of("knight"),
     "sofa": of("corner"),
     "bag": of("paper trash"),
-    "candy": of("cane"),
+    "sushi": of("salmon egg tuna shrimp"),
+    "maki": of("salmon roe vegetable egg tuna"),
+    "wheel": of("racing ship"),
     "axe": of("battle"),
     "computer": of("desktop"),
 }
+# Rooms and places that come before what stands in them: "bathroom sink".
+ROOMS = of("kitchen bathroom cabin castle garden street office")
 # What stands first and has a part named behind it: "wall window" is a wall with a window.
 BEARERS = of("""
-    wall roof building house tower door gate castle floor tile platform cactus plant bush wagon tent
-    rock block hill counter table kitchen cabin bridge road street fence bathroom cabinet shelf bookcase
-    barrier shed barn church boat ship plate bed desk path sofa stairs windmill cliff turret balcony
-    rocks tree cart
+    wall roof building house tower door gate castle floor tile platform cactus plant bush wagon rock
+    block hill counter table bridge road fence cabinet shelf bookcase barrier shed barn church boat ship
+    plate bed desk path sofa stairs windmill cliff turret balcony rocks tree
 """)
 BORNE = of("""
     window windows door doors doorway chimney sink backsplash columns balcony awning rocks flowers
     flower berries flag vent vents pipes antenna sail ladder tablecloth railing banner shutters books
-    candles drawer drawers gate handle pillows towers scaffold windmill turbine crystal bush tree trees
-    lights stripes barrier barriers plates bricks garage arch river waterfall mushrooms cloth roof
-    wheels legs vines cushions
+    candles drawer drawers gate pillows towers scaffold windmill turbine crystal bush tree trees lights
+    stripes barrier barriers plates bricks garage arch river waterfall mushrooms cloth roof wheels legs
+    vines cushions
 """)
 # Things that hold others, and what is named behind them is in them.
 HOLDERS = of("crate basket bowl jar plate pot sack barrel bucket tray box cup mug bag cauldron chest glass")
@@ -242,7 +292,8 @@ MASS = of("""
     soap foam meat ham celery broccoli cauliflower stew moss sushi rubble debris lettuce garlic ginger
     popcorn scaffolding furniture shelving guttering asphalt edging honey ketchup mustard parchment
     firewood lumber wood sand snow dirt soil mud ice bamboo paneling skirting coping paving hay seaweed
-    salad butter chocolate camo sky clothes ammo whipped-cream asphalt frikandel soy coral railing
+    salad butter chocolate camo sky clothes ammo whipped-cream frikandel soy coral railing wine food
+    cream toilet-paper paper fabric dough
 """)
 # One thing whose name looks plural.
 SINGULAR = re.compile(
@@ -358,9 +409,11 @@ CAPITALS = {
     "russian": "Russian",
     "t-split": "T-split",
     "t-rex": "T-rex",
+    "t-shirt": "T-shirt",
+    "ak-47": "AK-47",
 }
 VOWEL_SOUND = re.compile(
-    r"^(?:hour|heir|honest|[aeio]|u(?!ni(?!n|m)|se|ti|fo|sb|kulele|rine|ranium)|(?:SUV|HGV|LED|RPG|MP|F-|L-|X-|8-|11-|18-))"
+    r"^(?:hour|heir|honest|[aeioAEIO]|u(?!ni(?!n|m)|se|ti|fo|sb|kulele|rine|ranium)|Uzi|SUV|HGV|LED|RPG|8-|11-|18-)"
 )
 VOWEL_EXCEPTIONS = re.compile(r"^(?:one|once|eu|UFO|USB|Uni|ewe)")
 

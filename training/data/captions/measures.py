@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
+from backend.geometry.sampling import face_normals
 from training.data.assets.asset import Asset
 from training.data.captions.colors import NamedColor, palette
 from training.data.geometry.colors import surface_colors
@@ -32,6 +33,11 @@ class Measures:
     colors: tuple[NamedColor, ...]  # empty: none known
     mirrored: bool  # left and right
     turned: bool  # looks the same from every side
+    alike_behind: bool  # the front and the back
+    boxy: float  # share of the surface that faces along an axis, to within 10 degrees
+    directions: int  # in how many directions nine tenths of it face, in steps of about 20 degrees
+    fill: float  # share of its box that it covers seen from the front
+    balance: float  # mean height of the surface, 0 (bottom) to 1 (top)
     profile: str  # "widest at the bottom", "" where it has none worth a word
     feet: int  # separate small areas it stands on; 0 where there are none or it stands on its whole base
     pieces: int  # named objects and connected components
@@ -43,12 +49,12 @@ class Measures:
 
 def measure(asset: Asset, geometry: Geometry | None) -> Measures:
     """By the exposed surface where `geometry` knows it, else by all faces."""
-    points, colors = _surface(asset, geometry)
+    points, normals, colors = _surface(asset, geometry)
     low, high = points.min(axis=0), points.max(axis=0)
     size = np.maximum(high - low, 1e-6)
     width, depth, height = (size / size.max()).tolist()
     heights = (points[:, 2] - low[2]) / size[2]
-    areas = _areas(asset)
+    areas = face_normals(asset.vertices[asset.faces].astype(np.float64))[1]
     of_material = np.bincount(asset.face_material, areas, len(asset.materials)) / max(areas.sum(), 1e-12)
     return Measures(
         width=width,
@@ -56,6 +62,11 @@ def measure(asset: Asset, geometry: Geometry | None) -> Measures:
         height=height,
         colors=() if colors is None else tuple(palette(colors, heights)),
         mirrored=_alike(points, np.diag([-1.0, 1.0, 1.0])),
+        alike_behind=_alike(points, np.diag([1.0, -1.0, 1.0])),
+        boxy=float((np.abs(normals).max(axis=1) > np.cos(np.radians(10))).mean()),
+        directions=_directions(normals),
+        fill=_fill(points, low, size),
+        balance=float(heights.mean()),
         turned=_is_turned(points, size),
         profile=_profile(points, heights),
         feet=_feet(points, heights, size),
@@ -69,26 +80,38 @@ def measure(asset: Asset, geometry: Geometry | None) -> Measures:
     )
 
 
-def _areas(asset: Asset) -> NDArray[np.float64]:
-    a, b, c = (asset.vertices[asset.faces[:, i]].astype(np.float64) for i in range(3))
-    areas: NDArray[np.float64] = np.linalg.norm(np.cross(b - a, c - a), axis=1) / 2
-    return areas
-
-
-def _surface(asset: Asset, geometry: Geometry | None) -> tuple[NDArray[np.float64], NDArray[np.uint8] | None]:
-    """Points spread evenly over the surface, and their colours if any are known."""
+def _surface(
+    asset: Asset, geometry: Geometry | None
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.uint8] | None]:
+    """Points spread evenly over the surface, its normals there, and its colours if any are known."""
     known = asset.colors is not None or any(material.texture for material in asset.materials)
     if geometry is not None:
         points = geometry.points[:_POINTS].astype(np.float64)
-        return points, geometry.point_colors[:_POINTS] if known else None
+        normals = geometry.normals[:_POINTS].astype(np.float64)
+        normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-9)
+        return points, normals, geometry.point_colors[:_POINTS] if known else None
     rng = np.random.default_rng(0)
-    areas = _areas(asset)
+    triangles = asset.vertices[asset.faces].astype(np.float64)
+    normals, areas = face_normals(triangles)
     face = rng.choice(len(areas), _POINTS, p=areas / areas.sum())
     u, v = rng.random((2, _POINTS, 1))
     u, v = np.where(u + v > 1, 1 - u, u), np.where(u + v > 1, 1 - v, v)
-    a, b, c = (asset.vertices[asset.faces[face, i]].astype(np.float64) for i in range(3))
+    a, b, c = triangles[face].transpose(1, 0, 2)
     points = a + u * (b - a) + v * (c - a)
-    return points, surface_colors(asset, points, face) if known else None
+    return points, normals[face], surface_colors(asset, points, face) if known else None
+
+
+def _directions(normals: NDArray[np.float64]) -> int:
+    _, counts = np.unique(np.round(normals * 3), axis=0, return_counts=True)
+    falling = np.sort(counts)[::-1].cumsum() / len(normals)
+    return int(np.searchsorted(falling, 0.9)) + 1
+
+
+def _fill(points: NDArray[np.float64], low: NDArray[np.float64], size: NDArray[np.float64]) -> float:
+    cells = np.minimum(((points[:, (0, 2)] - low[[0, 2]]) / size[[0, 2]] * 24).astype(int), 23)
+    grid = np.zeros((24, 24), bool)
+    grid[cells[:, 0], cells[:, 1]] = True
+    return float(ndimage.binary_closing(np.pad(grid, 1)).mean() * 26 * 26 / (24 * 24))
 
 
 def _alike(points: NDArray[np.float64], turn: NDArray[np.float64]) -> bool:

@@ -17,6 +17,7 @@ from training.data.captions.lexicon import (
     CAPITALS,
     CATEGORY_NOUNS,
     COLORS,
+    COMPOUNDS,
     CONTENTS,
     FOOD_PARTS,
     HOLDERS,
@@ -26,8 +27,10 @@ from training.data.captions.lexicon import (
     NOISE,
     ORIGIN,
     PHRASES,
+    PLACES,
     QUALITY,
     QUANTITIES,
+    ROOMS,
     SHAPE,
     SIZE,
     SPELLING,
@@ -40,6 +43,8 @@ _ORDER = (QUALITY, SIZE, STATE, SHAPE, AGE, COLORS, ORIGIN)
 _ADJECTIVES = QUALITY | SIZE | STATE | SHAPE | AGE | COLORS | ORIGIN
 _FUNCTION = of("of with and without in on for the to a an by at n or from under")
 _EXTENSION = re.compile(r"\.(?:glb|gltf|obj|fbx|stl|ply|blend|usd[acz]?|dae|3ds)\b", re.I)
+# Sizes compared with what stood beside it in its kit.
+_SIZES = {"medium": "medium-sized", "larger": "large", "bigger": "big"}
 _HASH = re.compile(r"(?=\w*\d)(?=\w*[a-z])[0-9a-z]{8,}")
 
 
@@ -105,9 +110,19 @@ def _words(name: str) -> list[str]:
     text = " ".join(SPELLING.get(word, word) for word in text.split())
     for pattern, said in PHRASES:
         text = pattern.sub(said, text)
-    whole = text.split()
-    words = [word for word in whole if word not in NOISE and not _is_noise(word)]
-    return [*dict.fromkeys(words)] if len(set(words)) < len(words) else words
+    text = " ".join(text.split())
+    text = COMPOUNDS.sub(lambda match: match[0].replace(" ", "_"), text)
+    words = [word for word in text.split() if word not in NOISE and not _is_noise(word)]
+    return _placed([*dict.fromkeys(words)])
+
+
+def _placed(words: list[str]) -> list[str]:
+    """Without the sides of modular pieces: "gate left", "platform top middle"."""
+    while len(words) > 1 and words[-1] in ("left", "right", "center"):
+        words = words[:-1]
+    if len(words) > 2 and {words[-1], words[-2]} <= PLACES:
+        words = words[:-2]
+    return words
 
 
 def _is_noise(word: str) -> bool:
@@ -175,18 +190,14 @@ def _parsed(words: list[str], category: str | None) -> NounPhrase:
     after, bound = _after(words, nouns, category)
     adjectives = [word for word in adjectives if word not in bound[0]]
     nouns = [word for word in nouns if word not in bound[1]]
-    materials = [
-        MATERIAL[w]
-        for i, w in enumerate(nouns)
-        if 0 < i == len(nouns) - 1 and w in MATERIAL and nouns[0] not in MATERIAL
-    ]
+    materials = [MATERIAL[w] for i, w in enumerate(nouns) if i and w in MATERIAL and nouns[0] not in MATERIAL]
     if materials:
-        nouns = nouns[:-1]
+        nouns = [word for i, word in enumerate(nouns) if i == 0 or word not in MATERIAL]
     trailing = [TRAILING[w] for w in nouns[1:] if w in TRAILING]
     nouns = [w for i, w in enumerate(nouns) if i == 0 or w not in TRAILING]
     noun, held = _compound(nouns)
     said = " ".join([*materials[:1], *(_spelt(word) for word in noun)])
-    kept = tuple(_spelt(word) for word in ordered([*adjectives, *trailing]))
+    kept = tuple(_spelt(_SIZES.get(word, word)) for word in ordered([*adjectives, *trailing]))
     return NounPhrase(noun=said, adjectives=kept, after=" ".join(part for part in (held, after) if part))
 
 
@@ -204,13 +215,13 @@ def _describes(word: str, place: int, words: list[str], category: str | None) ->
 
 def _after(words: list[str], nouns: list[str], category: str | None) -> tuple[str, tuple[set[str], set[str]]]:
     """What a wall has in it or a crate holds, and the adjectives and nouns that are spent on it."""
-    head = nouns[0] if nouns else ""
+    head = next((noun for noun in nouns if noun not in ROOMS), nouns[0] if nouns else "")
     start = words.index(head) if head else 0
     if head in HOLDERS:
         held = [word for word in nouns[1:] if word in CONTENTS]
         if held and len(nouns) == 2:
             return f"of {CONTENTS[held[0]]}", (set(), {held[0]})
-    if head not in BEARERS:
+    if head.split("_")[-1] not in BEARERS:
         return "", (set(), set())
     parts = [(i, w) for i, w in enumerate(words) if i > start and w in BORNE and w not in KINDS.get(head, ())]
     if not parts:
@@ -251,4 +262,4 @@ def _compound(nouns: list[str]) -> tuple[list[str], str]:
 
 
 def _spelt(word: str) -> str:
-    return CAPITALS.get(word, word)
+    return CAPITALS.get(word, word).replace("_", " ")

@@ -12,7 +12,7 @@ import numpy as np
 
 from training.data.assets.asset import Asset
 from training.data.captions import sentences
-from training.data.captions.colors import NamedColor, agrees
+from training.data.captions.colors import NamedColor, share_of
 from training.data.captions.english import capitalised, counted, is_plural, listed, plural
 from training.data.captions.lengths import LENGTHS, fits, words
 from training.data.captions.lexicon import AGE, ORIGIN, PARTS, of
@@ -23,6 +23,8 @@ BY = "rules 1"
 _MAIN = 0.62  # share of the surface from which a colour is the thing's colour
 _PAIR = 0.8  # and from which two are
 _SECOND = 0.15  # the least of the second
+_NAMED = 0.25  # what a colour of the name must have to be said of the thing
+_ACCENT = 0.02  # and to be said of a part of it
 _TREES = of("tree oak pine birch willow fir maple spruce")
 
 
@@ -43,7 +45,11 @@ class Subject:
 
 def subject_of(asset: Asset, measures: Measures) -> Subject:
     phrase = read_name(asset.name, asset.category)
-    wrong = [word for word in phrase.colors if not agrees(word, measures.colors)]
+    shares = {word: share_of(word, measures.colors) for word in phrase.colors}
+    wrong = [word for word, share in shares.items() if share < _NAMED]
+    accents = [word for word in wrong if shares[word] > _ACCENT]
+    if accents and not phrase.after:
+        phrase = replace(phrase, after=f"with {accents[0]} accents")
     said = {*phrase.adjectives, *phrase.noun.split()}
     tags = tuple(t.lower() for t in asset.tags if t.lower() in AGE | ORIGIN and t.lower() not in said)
     return Subject(
@@ -162,9 +168,8 @@ def _long(subject: Subject, rng: np.random.Generator) -> str:
     foliage = bool(_foliage(subject))
     opening = _head(subject, rng, colored=rng.random() < 0.5)
     made = [f"{capitalised(opening)}."]
-    for sentence in sentences.sentences(
-        subject.measures, subject.category, subject.phrase.noun, rng, foliage
-    ):
+    told = sentences.sentences(subject.measures, subject.category, subject.phrase, rng, foliage=foliage)
+    for sentence in told:
         total = sum(words(text) for text in made)
         if total >= low + 8:
             break

@@ -10,6 +10,8 @@ from training.data.captions.colors import NamedColor
 from training.data.captions.english import capitalised, listed, number
 from training.data.captions.lexicon import of
 from training.data.captions.measures import Measures
+from training.data.captions.names import NounPhrase
+from training.data.captions.uses import use_of
 
 _LEGGED = of("table chair stool bench desk armchair couch sofa bed cabinet nightstand dresser shelf bar")
 _WHEELED = of("""
@@ -41,7 +43,7 @@ def clauses(measures: Measures, category: str | None, noun: str, rng: np.random.
             str(rng.choice(["with matching left and right sides", "symmetrical from left to right"]))
         )
     found.append(_style(measures, clause=True))
-    found.append("shown as a single object")
+    found.append("put together from several separate pieces" if measures.pieces > 3 else "as a single object")
     return [text for text in found if text]
 
 
@@ -63,33 +65,77 @@ def color_clause(colors: Sequence[NamedColor], named: Sequence[str]) -> list[str
 
 
 def sentences(
-    measures: Measures, category: str | None, noun: str, rng: np.random.Generator, foliage: bool
+    measures: Measures, category: str | None, phrase: NounPhrase, rng: np.random.Generator, *, foliage: bool
 ) -> list[str]:
     """Whole sentences, most telling first; all of them hold."""
     it = "the figure" if category == "character" else "it"
-    found = [_coloring(measures.colors, it, rng)]
-    support = _support(measures, category, noun, clause=False)
-    shape = _proportions(measures)
-    if shape:
-        start = str(rng.choice([f"{it} is", "overall, it is", "in shape, it is"]))
-        found.append(f"{start} {shape}.")
-    if measures.height > 0.25 and measures.profile:
-        outline = _PROFILES[measures.profile][1]
-        found.append(f"seen from the front, {it} {outline}.")
-    if support:
-        found.append(f"{it} {support}.")
-    found.append(_symmetry(measures, it, rng))
-    found.append(_style(measures, clause=False))
-    found.append(_pieces(measures, it))
-    if not foliage:
-        found.append(_places(measures.colors))
-    found.append(_finish(measures, it))
-    found += [
-        f"{it} is modeled as a single object that stands alone, with nothing around it.",
-        "no other objects, ground or background belong to the model.",
-        "the whole object can be seen from every side.",
+    use = use_of(phrase.noun, category)
+    support = _support(measures, category, phrase.noun, clause=False)
+    start = str(rng.choice([f"{it} is", f"overall, {it} is", f"in shape, {it} is"]))
+    profile = _PROFILES[measures.profile][1] if measures.height > 0.25 and measures.profile else ""
+    found = [
+        use,
+        _coloring(measures.colors, it, rng),
+        f"{start} {_proportions(measures)}.",
+        f"{it} {support}." if support else "",
+        f"seen from the front, {it} {profile}." if profile else "",
+        _symmetry(measures, it, rng),
+        _surfaces(measures, rng),
+        "" if foliage else _places(measures.colors),
+        _finish(measures, it),
+        _openness(measures, it),
+        _style(measures, clause=False),
+        _balance(measures),
+        "the front and the back look alike in shape."
+        if measures.alike_behind and not measures.turned
+        else "",
+        _pieces(measures, it),
+        _sides(measures),
+        "the model shows this one object and nothing else.",
     ]
     return [capitalised(text) for text in found if text]
+
+
+def _surfaces(m: Measures, rng: np.random.Generator) -> str:
+    if m.boxy > 0.85:
+        return str(
+            rng.choice(
+                [
+                    "nearly all of its faces are flat and meet at right angles.",
+                    "it has a boxy build with flat sides and square corners.",
+                ]
+            )
+        )
+    if m.directions > 60:
+        return str(
+            rng.choice(
+                ["its surfaces are mostly curved and rounded.", "the shape is rounded, with few flat sides."]
+            )
+        )
+    if m.directions < 16:
+        return "it is built from flat faces with hard edges."
+    return "flat faces and slanted or rounded ones are mixed in its shape."
+
+
+def _openness(m: Measures, it: str) -> str:
+    if m.fill > 0.95:
+        return "its outline fills a plain rectangle when seen from the front."
+    if m.fill < 0.4:
+        return f"seen from the front, {it} leaves much of the space around it open."
+    return ""
+
+
+def _balance(m: Measures) -> str:
+    if m.balance > 0.62:
+        return "most of its surface lies in the upper half."
+    return "most of its surface lies in the lower half." if m.balance < 0.36 else ""
+
+
+def _sides(m: Measures) -> str:
+    """Width, depth and height as small whole numbers."""
+    sides = [max(round(10 * side), 1) for side in (m.width, m.depth, m.height)]
+    ratio = " to ".join(str(side) for side in sides)
+    return f"its width, depth and height relate roughly as {ratio}."
 
 
 def _coloring(colors: Sequence[NamedColor], it: str, rng: np.random.Generator) -> str:
@@ -104,14 +150,8 @@ def _coloring(colors: Sequence[NamedColor], it: str, rng: np.random.Generator) -
     if first.share > 0.55:
         start = str(rng.choice([f"most of its surface is {first.name}", f"{it} is mostly {first.name}"]))
         return f"{start}, with {'smaller areas' if len(seen) > 2 else 'a smaller area'} of {rest}."
-    return (
-        f"its colors are mainly {first.name}, {rest}."
-        if len(seen) == 2 and False
-        else (
-            f"its main colors are {listed([c.name for c in seen[:3]])}"
-            + (f", with some {listed([c.name for c in seen[3:]])}." if len(seen) > 3 else ".")
-        )
-    )
+    more = f", with some {listed([c.name for c in seen[3:]])}." if len(seen) > 3 else "."
+    return f"its main colors are {listed([c.name for c in seen[:3]])}{more}"
 
 
 def _places(colors: Sequence[NamedColor]) -> str:
@@ -127,33 +167,40 @@ def _proportions(m: Measures) -> str:
     """Its sides compared, in a phrase that fits after "it is"."""
     w, d, h = m.width, m.depth, m.height
     ground = max(w, d)
-    if h < 0.15 * ground:
-        return "very flat and low" if min(w, d) > 0.4 * ground else "long, narrow and flat"
     if h < 0.45 * ground:
-        longer = _times(ground / min(w, d))
-        if min(w, d) > 0.75 * ground:
-            return "much wider than it is tall"
-        if longer:
-            return f"low and long, about {longer} as long as it is {'deep' if w >= d else 'wide'}"
-        return "low and very long"
-    if min(w, d) < 0.15 * max(w, h) and d <= w:
-        return _face(w, h) + " and thin from front to back"
-    if min(w, d) < 0.15 * max(d, h):
+        return _low(w, d, h)
+    if d < 0.15 * max(w, h):
+        return f"{_face(w, h)} and thin from front to back"
+    if w < 0.15 * max(d, h):
         return "narrow when seen from the front"
     if h > 1.25 * ground:
         times = _times(h / ground)
-        return (
-            f"about {times} as tall as it is {'wide' if w >= d else 'deep'}"
-            if times
-            else "very tall and slender"
-        )
-    if min(w, d, h) > 0.85:
+        said = f"about {times} as tall as it is {'wide' if w >= d else 'deep'}"
+        return said if times else "very tall and slender"
+    return _compared(w, d, h)
+
+
+def _low(w: float, d: float, h: float) -> str:
+    ground, across = max(w, d), min(w, d)
+    if across > 0.6 * ground:
+        return "very flat" if h < 0.15 * ground else "much wider than it is tall"
+    times = _times(ground / across)
+    long = f"about {times} as {'wide' if w >= d else 'deep'} as it is {'deep' if w >= d else 'wide'}"
+    flat = "flat" if h < 0.15 * ground else "low"
+    return f"{flat} and {long}" if times else f"{flat}, long and narrow"
+
+
+def _compared(w: float, d: float, h: float) -> str:
+    """Three sides that are not far apart."""
+    sides = sorted(((w, "wide"), (d, "deep"), (h, "tall")), reverse=True)
+    (a, first), (b, second), (c, third) = sides
+    if c > 0.85 * a:
         return "about as tall as it is wide and deep"
-    if w > 1.25 * d:
-        return f"wider than it is deep and {_height(h, w)}"
-    if d > 1.25 * w:
-        return f"deeper than it is wide and {_height(h, d, 'deep')}"
-    return "slightly taller than it is wide" if h > 1.1 * ground else _height(h, ground)
+    if a > 1.18 * b:
+        more = {"wide": "wider", "deep": "deeper", "tall": "taller"}[first]
+        return f"{more} than it is {second} or {third}"
+    less = {"wide": "narrower", "deep": "shallower from front to back", "tall": "lower"}[third]
+    return f"about as {first} as it is {second}, but {less}"
 
 
 def _face(w: float, h: float) -> str:
@@ -164,12 +211,6 @@ def _face(w: float, h: float) -> str:
         times = _times(w / h)
         return f"about {times} as wide as it is tall" if times else "very wide, low"
     return "about as wide as it is tall"
-
-
-def _height(h: float, side: float, word: str = "wide") -> str:
-    if h < 0.8 * side:
-        return f"lower than it is {word}"
-    return f"taller than it is {word}" if h > 1.2 * side else f"about as tall as it is {word}"
 
 
 def _times(ratio: float) -> str:
