@@ -25,6 +25,7 @@ from backend.geometry.orientation import (
     outward,
 )
 from backend.geometry.sampling import face_normals
+from backend.geometry.splitting import split
 
 # Winding numbers are read this share of the mesh's extent above and below a face.
 _PROBE = 3e-4
@@ -34,6 +35,8 @@ _SHEET_FRACTION = 0.4
 # Barill et al.'s accuracy. Numbers of a closed surface are whole: what comes out farther than _OFF from that
 # is asked again, finer.
 _ROUGH, _FINE, _OFF = 1.1, 3.0, 0.1
+# Thickness is that behind the middle of a face, or of its pieces: no edge is over this share of the extent.
+_PIECE = 0.12
 # Thickness is looked for at these shares of the least one.
 _DEPTHS = (0.875, 0.625, 0.375, 0.125)
 
@@ -54,20 +57,24 @@ class MeshField:
         sheet_thickness: float = 0.0,
         min_thickness: float = 0.0,
     ) -> None:
-        self.vertices, merged, whole = merge(vertices, faces)  # (n, 3)
+        welded, merged, whole = merge(vertices, faces)
         if len(whole) == 0:
             raise ValueError(f"a mesh of {len(faces)} faces without area has no inside")
-        self.origin = whole[single(merged[whole])]  # (m,) numbers in the faces that were given
-        self.faces, patches = outward(self.vertices, np.ascontiguousarray(merged[self.origin]))  # (m, 3)
-        self.sheet = _sheets(self.vertices, self.faces, patches)[patches]  # (m,)
+        first = whole[single(merged[whole])]
+        oriented, patches = outward(welded, np.ascontiguousarray(merged[first]))
+        sheet = _sheets(welded, oriented, patches)[patches]
+        self._extent = float(np.ptp(welded, axis=0).max())
         self.caps = np.empty((0, 3, 3))  # (k, 3, 3) triangles that close the solids
         self._winding: _Winding | None = None
         self._solid: _Surface | None = None
-        if not self.sheet.all():
-            self._close(self.vertices[self.faces[~self.sheet]])
-        self.half = np.where(self.sheet, sheet_thickness / 2, 0.0)  # (m,) of the thickness a face is given
-        if min_thickness > 0:
-            self.half[~self.sheet] = self._missing_thickness(self.faces[~self.sheet], min_thickness) / 2
+        if not sheet.all():
+            self._close(welded, oriented[~sheet])
+        self.vertices, self.faces, piece = split(welded, oriented, _PIECE * self._extent)  # (n, 3), (m, 3)
+        self.origin = first[piece]  # (m,) numbers in the faces that were given
+        missing = self._missing_thickness(sheet[piece], min_thickness)
+        self.sheet = np.isinf(missing)  # (m,)
+        # (m,) of the thickness that a face is given
+        self.half = np.where(self.sheet, sheet_thickness / 2, missing / 2)
         groups = (self.sheet, ~self.sheet & (self.half > 0))
         self._slabs = [
             (_Surface(self.vertices[self.faces[own]]), self.half[own]) for own in groups if own.any()
@@ -94,29 +101,36 @@ class MeshField:
 
     def exposed(self, points: NDArray[Any], normals: NDArray[Any]) -> NDArray[np.bool_]:
         """(n,) whether points (n, 3) of the surface lie on its skin, not buried in another part."""
-        offset = np.asarray(normals, np.float64) * _probe_distance(self.vertices)
+        offset = np.asarray(normals, np.float64) * (_PROBE * self._extent)
         buried = self.inside(points + offset)
         buried[buried] = self.inside((points - offset)[buried])
         return ~buried
 
-    def _close(self, solid: Points) -> None:
+    def _close(self, vertices: Points, faces: Faces) -> None:
         """Fans close the winding number; distances see only those that part inside from outside."""
-        open_to = fans(self.vertices, self.faces[~self.sheet])
+        solid, open_to = vertices[faces], fans(vertices, faces)
         self._winding = _Winding(np.concatenate([solid, open_to]))
         if len(open_to):
-            self.caps = caps(open_to, float(np.ptp(self.vertices, axis=0).max()), self.inside)
+            self.caps = caps(open_to, self._extent, self.inside)
         self._solid = _Surface(np.concatenate([solid, self.caps]))
 
-    def _missing_thickness(self, faces: Faces, wanted: float) -> NDArray[np.float64]:
-        """(m,) how much the wall behind each solid face's middle lacks; 0 for buried faces."""
-        corners = self.vertices[faces]
+    def _missing_thickness(self, sheet: NDArray[np.bool_], wanted: float) -> NDArray[np.float64]:
+        """(m,) how much the wall behind each face's middle lacks, 0 for buried faces.
+
+        Infinite where there is no wall: of sheets, and where solids end in one, such as trees on a lawn.
+        """
+        corners = self.vertices[self.faces]
         normals, _ = face_normals(corners)
         centres = corners.mean(axis=1)
-        missing = np.zeros(len(faces))
-        left = np.flatnonzero(~self.inside(centres + normals * _probe_distance(self.vertices)))
-        for share in _DEPTHS:
+        missing = np.where(sheet, np.inf, 0.0)
+        lift = _PROBE * self._extent
+        left = np.flatnonzero(~sheet)
+        left = left[~self.inside(centres[left] + normals[left] * lift)]
+        for share in _DEPTHS if wanted > lift else ():
             left = left[~self.inside(centres[left] - normals[left] * (share * wanted))]
             missing[left] = wanted * (1.125 - share)
+        flat = left[~self.inside(centres[left] - normals[left] * lift)]
+        missing[flat] = np.inf
         return missing
 
 
@@ -169,10 +183,6 @@ def _soup(triangles: Points) -> tuple[Points, Faces]:
     return np.ascontiguousarray(triangles.reshape(-1, 3)), np.arange(3 * len(triangles)).reshape(-1, 3)
 
 
-def _probe_distance(vertices: Points) -> float:
-    return _PROBE * float(np.ptp(vertices, axis=0).max())
-
-
 def _sheets(vertices: Points, faces: Faces, patches: NDArray[np.int64]) -> NDArray[np.bool_]:
     """(patches,) whether a patch has no inside, told by the winding number beside its largest faces.
 
@@ -184,7 +194,7 @@ def _sheets(vertices: Points, faces: Faces, patches: NDArray[np.int64]) -> NDArr
     probed = np.flatnonzero(~_solids(vertices, faces, patches)[patches])
     probed = probed[largest_faces(patches[probed], areas[probed], _PROBES_PER_PATCH)]
     centres = vertices[faces[probed]].mean(axis=1)
-    offset = normals[probed] * _probe_distance(vertices)
+    offset = normals[probed] * (_PROBE * float(np.ptp(vertices, axis=0).max()))
     winding = igl.fast_winding_number(vertices, faces, np.concatenate([centres + offset, centres - offset]))
     front, back = np.split(winding, 2)
     fraction = np.where(np.abs(back - front) < 0.5, 0.5, np.abs(front - np.round(front)))

@@ -56,4 +56,6 @@ def _fit(
     length = np.linalg.norm(gradient, axis=1, keepdims=True)
     gradient /= np.maximum(length, 1.0)  # distances never change faster than place
     value: NDArray[np.float64] = mean - np.einsum("nd,nd->n", gradient, middle)
-    return value
+    # Distances change no faster than place, so every query bounds what is true here.
+    least, most = (values - far).max(axis=1), (values + far).min(axis=1)
+    return np.where(least < most, np.clip(value, least, most), value)
