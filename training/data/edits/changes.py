@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,6 @@ from training.data.synthetic.primitives import Box, Ellipsoid
 from training.data.synthetic.swept import Lathe
 
 from . import surgery, wording
-from .names import object_noun
 from .naming import Called, call_group, call_member, front_known, where
 from .pieces import TOUCH, Piece, Pieces
 from .settings import EditSettings, Kind
@@ -38,6 +38,8 @@ _COLORS: dict[str, tuple[int, int, int]] = {
     "gray": (135, 137, 141),
     "brown": (112, 74, 46),
 }
+# Categories of things that face somewhere.
+_FACING = ("character", "animal", "vehicle", "furniture", "appliance_electronics", "building")
 # Colour, metallic, roughness.
 _STUFFS: dict[str, tuple[tuple[int, int, int], float, float]] = {
     "gold": ((218, 175, 75), 1.0, 0.25),
@@ -58,6 +60,7 @@ class Change:
     target: Asset
     kept_source: Mask
     kept_target: Mask
+    whole: bool = False  # of the asset, not of a part of it
 
     def reversed(self, kind: Kind, instructions: list[str]) -> Change:
         return Change(
@@ -88,7 +91,7 @@ class Choice:
 
     @property
     def of(self) -> str:
-        return object_noun(self.pieces.asset.name)
+        return wording.noun_of(self.pieces.asset)
 
 
 def choices(pieces: Pieces, rng: Generator) -> Iterator[Choice]:
@@ -188,7 +191,7 @@ def resizings(choice: Choice, rng: Generator, settings: EditSettings) -> Iterato
         anchor = np.clip(anchor, *member.box)
         if member.box[0][2] < floor + 0.02:
             anchor[2] = member.box[0][2]  # it stands on the ground and goes on standing there
-        asset = surgery.moved(asset, choice.pieces.mask((number,)), lambda p, a=anchor: a + (p - a) * scale)
+        asset = surgery.moved(asset, choice.pieces.mask((number,)), _scaled(anchor, scale))
     word = ("longer" if grow else "shorter") if long else ("bigger" if grow else "smaller")
     if _holds(choice, asset):
         yield Change(
@@ -236,21 +239,25 @@ def poses(choice: Choice, rng: Generator, settings: EditSettings) -> Iterator[Ch
 
 def wholes(asset: Asset, known_front: bool, rng: Generator) -> Iterator[Change]:
     """The whole asset stretched, painted or turned."""
-    of, everything = object_noun(asset.name), np.ones(len(asset.faces), bool)
+    of, everything = wording.noun_of(asset), np.ones(len(asset.faces), bool)
     kinds: list[Kind] = ["resize", "restyle", "pose"]
     for i in rng.permutation(3):
         if kinds[i] == "restyle":
             yield _painted(asset, everything, None, None, of, rng)
             continue
-        way, matrix = _stretch(known_front, rng) if kinds[i] == "resize" else _turn(known_front, rng)
+        change = _stretch(known_front, rng) if kinds[i] == "resize" else _turn(asset, known_front, rng)
+        if change is None:
+            continue
+        way, matrix = change
         said = wording.stretching(way, of) if kinds[i] == "resize" else wording.turning(way, of)
         yield Change(
             kind=kinds[i],
             instructions=tuple(said),
             source=asset,
-            target=_standing(asset, surgery.moved(asset, everything, lambda p, m=matrix: p @ m.T)),
+            target=_standing(asset, surgery.moved(asset, everything, _turned(matrix))),
             kept_source=~everything,
             kept_target=~everything,
+            whole=True,
         )
 
 
@@ -271,6 +278,7 @@ def _painted(
         target=surgery.painted(asset, mask, tint, metallic, roughness),
         kept_source=kept,
         kept_target=kept,
+        whole=bool(mask.all()),
     )
 
 
@@ -329,9 +337,9 @@ def _tilt(pieces: Pieces, number: int, first: bool, degrees: float) -> tuple[str
         return None
     direction = arm / length
     if abs(direction[2]) < 0.6:
-        axis = np.cross(direction, [0, 0, 1.0]) * (1 if first else -1)
+        axis = np.cross(direction, np.array([0.0, 0.0, 1.0])) * (1.0 if first else -1.0)
         way = "up" if first else "down"
-    elif not front_known(pieces):
+    elif not front_known(pieces.asset):
         return None
     else:
         sideways = number % 2 == 0
@@ -341,7 +349,7 @@ def _tilt(pieces: Pieces, number: int, first: bool, degrees: float) -> tuple[str
     return way, _rotation(axis, degrees, hinge)
 
 
-def _rotation(axis: Points, degrees: float, hinge: Points) -> surgery.Place:
+def _rotation(axis: NDArray[Any], degrees: float, hinge: Points) -> surgery.Place:
     x, y, z = axis / np.linalg.norm(axis)
     skew = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
     angle = np.radians(degrees)
@@ -356,10 +364,10 @@ def _across(choice: Choice, rng: Generator) -> Iterator[Change]:
     offset = float(piece.center[0] - middle[0])
     group = next(group for group in pieces.groups if number in group)
     far = abs(offset) > max(0.15, 0.55 * float(piece.sides[0]))
-    if not (far and front_known(pieces) and len(group) == 1 and not _bares_hole(choice)):
+    if not (far and front_known(pieces.asset) and len(group) == 1 and not _bares_hole(choice)):
         return
     side, mask = "left" if offset > 0 else "right", choice.mask
-    flip = lambda points: points * [-1, 1, 1] + [2 * middle[0], 0, 0]  # noqa: E731
+    flip = _scaled(middle, np.array([-1.0, 1, 1]))
     moved = surgery.moved(pieces.asset, mask, flip)
     new = moved.vertices[np.unique(moved.faces[mask])]
     others = [pieces.pieces[i] for i in pieces.others(choice.chosen)]
@@ -413,20 +421,34 @@ def _stretch(known_front: bool, rng: Generator) -> tuple[str, Points]:
     return word, np.diag([by if k == axis else 1.0 for k in range(3)])
 
 
-def _turn(known_front: bool, rng: Generator) -> tuple[str, Points]:
-    ways = {
-        "side": [[0, 0, 1.0], [0, 1, 0], [-1, 0, 0]],
-        "upside down": [[-1.0, 0, 0], [0, 1, 0], [0, 0, -1]],
-    }
-    if known_front:
-        ways |= {
-            "back": [[1.0, 0, 0], [0, 0, 1], [0, -1, 0]],
-            "left": [[0, 1.0, 0], [-1, 0, 0], [0, 0, 1]],
-            "right": [[0, -1.0, 0], [1, 0, 0], [0, 0, 1]],
-            "around": [[-1.0, 0, 0], [0, -1, 0], [0, 0, 1]],
-        }
+def _turn(asset: Asset, known_front: bool, rng: Generator) -> tuple[str, Points] | None:
+    """A way to turn the whole that makes sense for its shape and kind."""
+    width, depth, height = np.ptp(asset.vertices[np.unique(asset.faces)], axis=0)
+    side = [[0.0, 0.0, 1.0], [0.0, 1.0, 0.0], [-1.0, 0.0, 0.0]]
+    back = [[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, -1.0, 0.0]]
+    ways: dict[str, list[list[float]]] = {}
+    if height > 1.2 * width:
+        ways["side"] = side
+    elif width > 1.8 * height and width > 1.5 * depth:
+        ways["end"] = side
+    if asset.category in _FACING and known_front:
+        ways["left"] = [[0, 1.0, 0], [-1, 0, 0], [0, 0, 1]]
+        ways["right"] = [[0, -1.0, 0], [1, 0, 0], [0, 0, 1]]
+        ways["around"] = [[-1.0, 0, 0], [0, -1, 0], [0, 0, 1]]
+        if height > 1.2 * depth:
+            ways["back"] = back
+    if not ways:
+        return None
     way = str(rng.choice(list(ways)))
     return way, np.array(ways[way])
+
+
+def _scaled(anchor: Points, scale: Points) -> surgery.Place:
+    return lambda points: anchor + (points - anchor) * scale
+
+
+def _turned(matrix: Points) -> surgery.Place:
+    return lambda points: points @ matrix.T
 
 
 def _standing(source: Asset, target: Asset) -> Asset:

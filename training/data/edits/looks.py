@@ -2,54 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from training.data.captions.colors import name_of, oklch
+
 Shape = Literal["ball", "disc", "cylinder", "rod", "block", "panel", "bar", "flat", "long", ""]
 _CLEAR = 0.75  # share of a piece's surface that must have the colour it is called by
-_NAMED: dict[str, tuple[tuple[int, int, int], ...]] = {
-    "red": ((200, 40, 40), (150, 30, 30), (225, 75, 65)),
-    "orange": ((230, 125, 40), (240, 150, 70)),
-    "yellow": ((240, 205, 60), (250, 225, 110)),
-    "green": ((60, 140, 70), (110, 170, 70), (40, 90, 50), (130, 200, 120), (40, 150, 120)),
-    "blue": ((50, 90, 190), (70, 130, 210), (40, 60, 120), (110, 170, 220), (70, 180, 210)),
-    "purple": ((125, 75, 165), (90, 60, 120), (160, 120, 200)),
-    "pink": ((235, 145, 175), (220, 100, 150), (240, 180, 190)),
-    "white": ((250, 250, 250), (232, 232, 228)),
-    "black": ((10, 10, 10), (35, 35, 38)),
-    "gray": ((130, 130, 130), (160, 162, 166), (95, 97, 102), (75, 78, 82), (190, 192, 195), (110, 120, 130)),
-    "brown": ((115, 75, 45), (90, 60, 40), (140, 95, 60), (165, 115, 75)),
-    "beige": ((225, 200, 165), (200, 175, 140), (235, 215, 190)),
-}
 
 
-def _lab(colors: NDArray[Any]) -> NDArray[np.float64]:
-    """(n, 3) CIE L*a*b* of (n, 3) sRGB bytes."""
-    c = np.asarray(colors, np.float64) / 255
-    linear = np.where(c <= 0.04045, c / 12.92, ((c + 0.055) / 1.055) ** 2.4)
-    matrix = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
-    xyz = linear @ matrix.T / np.array([0.9505, 1.0, 1.089])
-    f = np.where(xyz > 0.008856, np.cbrt(xyz), 7.787 * xyz + 16 / 116)
-    return np.stack([116 * f[:, 1] - 16, 500 * (f[:, 0] - f[:, 1]), 200 * (f[:, 1] - f[:, 2])], axis=1)
-
-
-_WORDS = [word for word, colors in _NAMED.items() for _ in colors]
-_ANCHORS = _lab(np.array([color for colors in _NAMED.values() for color in colors]))
-
-
-def color_words(colors: NDArray[Any]) -> NDArray[np.str_]:
-    """The nearest plain word of each of (n, 3) sRGB bytes."""
-    # Lightness counts half: shading and lit tints do not change what a colour is called.
-    weights = np.array([0.6, 1.0, 1.0])
-    distance = ((_lab(colors)[:, None] - _ANCHORS) * weights) ** 2
-    return np.array(_WORDS)[distance.sum(axis=2).argmin(axis=1)]
+def color_words(colors: NDArray[np.uint8]) -> NDArray[np.str_]:
+    """The plain word of each of (n, 3) sRGB bytes."""
+    return np.array([name_of(*row)[0] for row in oklch(colors)], np.str_)
 
 
 def color_name(colors: NDArray[np.uint8], areas: NDArray[np.float64]) -> str | None:
     """What faces of these colours are called together; None where no one word fits most of them."""
-    different, inverse = np.unique(colors, axis=0, return_inverse=True)
+    different, inverse = np.unique(colors // 8 * 8 + 4, axis=0, return_inverse=True)
     share = np.bincount(inverse.reshape(-1), areas, len(different))
     words = color_words(different)
     names = sorted(set(words.tolist()))

@@ -12,11 +12,11 @@ from .phrases import singular
 _SAY_NOTHING = frozenset(
     re.findall(
         r"\w+",
-        """mesh object node group geometry geo cube cylinder sphere plane circle cone icosphere torus nurbs curve
-        path polysurface psurf surface default material mat root scene part piece component element model bone
-        armature empty null primitive shape solid body1 untitled obj lod collection instance low high poly new
-        copy uv text merged combined joined export rig skin main base temp test layer set static asset box
-        rectangle polygon line extrude loft""",
+        """mesh object node group geometry geo cube cylinder sphere plane circle cone icosphere torus
+        nurbs curve path polysurface psurf surface default material mat root scene part piece
+        component element model bone armature empty null primitive shape solid body1 untitled obj
+        lod collection instance low high poly new copy uv text merged combined joined export rig
+        skin main base temp test set static asset box rectangle polygon line extrude loft""",
     )
 )
 _SIDES = frozenset(
@@ -39,13 +39,6 @@ def part_name(raw: str) -> str:
     if not 1 <= len(words) <= 3 or any(word in _SAY_NOTHING or len(word) < 3 for word in words):
         return ""
     return " ".join((*words[:-1], singular(words[-1])))
-
-
-def object_noun(name: str) -> str:
-    """What an instruction may call the asset: its name if it reads like a noun, else ""."""
-    words = name.split()
-    plain = all(word.isalpha() and len(word) > 2 for word in words)
-    return name.lower() if words and plain and len(words) <= 2 else ""
 
 
 def legged(name: str) -> bool:

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from training.data.synthetic.captions import NUMBERS
+from training.data.assets.asset import Asset
+from training.data.captions.english import number, plural, with_article
 
 from . import names, phrases
 from .pieces import Piece, Pieces
@@ -37,7 +38,7 @@ class Called:
 
     @property
     def things(self) -> str:
-        return " ".join((*self.adjectives, phrases.plural(self.noun) if self.count > 1 else self.noun))
+        return " ".join((*self.adjectives, plural(self.noun) if self.count > 1 else self.noun))
 
     @property
     def the(self) -> str:
@@ -47,12 +48,13 @@ class Called:
     def a(self) -> str:
         """Without its place: "a red ball", "four wheels"."""
         if self.count > 1:
-            return f"{NUMBERS[self.count]} {self.things}" if self.count < len(NUMBERS) else self.things
-        return self.things if self.plural else phrases.a_or_an(f"a {self.things}")
+            return f"{number(self.count)} {self.things}"
+        return self.things if self.plural else with_article(self.things)
 
 
-def front_known(pieces: Pieces) -> bool:
-    return not pieces.asset.provenance.get("front_status", "").startswith("unknown")
+def front_known(asset: Asset) -> bool:
+    """Whether left, right, front and back of it can be trusted."""
+    return not asset.provenance.get("front_status", "").startswith("unknown")
 
 
 def call_group(pieces: Pieces, group: Sequence[int]) -> Called | None:
@@ -116,7 +118,8 @@ def _known_noun(pieces: Pieces, members: Sequence[Piece]) -> str:
         wide = max(one.sides[:2]) / max(float(max(high[:2] - low[:2])), 1e-9)
         if one.color == "brown" and touches_ground and wide < 0.7:
             return "trunk"
-        return "leaves" if one.color == "green" and one.box[1][2] > high[2] - 0.05 else ""
+        leafy = [piece for piece in pieces.pieces if piece.color == "green"]
+        return "leaves" if leafy == [one] and one.box[1][2] > high[2] - 0.05 else ""
     return ""
 
 
@@ -138,7 +141,7 @@ def _places(pieces: Pieces, members: Sequence[Piece]) -> list[str]:
     at, sides = _relative(pieces, members), pieces.box[1] - pieces.box[0]
     found = []
     for axis in (2, 0, 1):
-        if sides[axis] < 0.3 or (axis < 2 and not front_known(pieces)):
+        if sides[axis] < 0.3 or (axis < 2 and not front_known(pieces.asset)):
             continue
         if at[axis] < _EXTREME:
             found.append(_PLACES[axis][0])
@@ -159,7 +162,7 @@ def _ends(pieces: Pieces, centers: NDArray[np.float64], member: int) -> tuple[st
     offset = centers[member] - (centers.min(axis=0) + centers.max(axis=0)) / 2
     words = []
     for axis in (2, 1, 0):
-        known = axis == 2 or front_known(pieces)
+        known = axis == 2 or front_known(pieces.asset)
         if known and spread[axis] > _APART and abs(offset[axis]) > 0.35 * spread[axis]:
             words.append(_ENDS[axis][int(offset[axis] > 0)])
     return tuple(words)

@@ -17,6 +17,7 @@ from training.data.steps import seed_of
 
 from . import changes, frame, surgery, visibility
 from .changes import Change, Choice
+from .extras import extras
 from .naming import front_known
 from .pieces import Pieces, find
 from .settings import EditSettings, Kind
@@ -48,16 +49,20 @@ def pairs_of(asset: Asset, settings: EditSettings) -> list[Pair]:
     rng = np.random.default_rng(seed_of(asset.key, "edits"))
     asset = surgery.plain(asset)
     made: list[Pair] = []
-    kinds: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     for change in islice(_candidates(asset, settings, rng), settings.tries):
         if len(made) == settings.pairs:
             break
-        if kinds[change.kind] >= settings.per_kind:
-            continue
-        pair = _judged(change, asset, len(made), settings, rng)
+        same = bool(change.kept_source.all() and change.kept_target.all())
+        full = (
+            counts[change.kind] >= settings.per_kind
+            or (same and counts["same"] >= settings.same_geometry)
+            or (change.whole and counts["whole"] >= settings.whole)
+        )
+        pair = None if full else _judged(change, asset, len(made), settings, rng)
         if pair is not None:
             made.append(pair)
-            kinds[change.kind] += 1
+            counts.update({change.kind: 1, "same": int(same), "whole": int(change.whole)})
     return made
 
 
@@ -66,10 +71,14 @@ def _candidates(asset: Asset, settings: EditSettings, rng: np.random.Generator) 
     if "family" in asset.provenance:
         yield from _varied(asset, settings, rng)
     pieces = find(asset, settings.max_pieces, rng)
+    given = extras(asset, front_known(asset), rng)
     if pieces is not None and len(pieces.pieces) > 1:
-        yield from _of_pieces(pieces, settings, rng)
-    known = pieces is not None and front_known(pieces)
-    yield from changes.wholes(asset, known, rng)
+        for number, change in enumerate(_of_pieces(pieces, settings, rng)):
+            yield change
+            if number % 3 == 1:
+                yield from islice(given, 1)
+    yield from given
+    yield from changes.wholes(asset, front_known(asset), rng)
 
 
 def _of_pieces(pieces: Pieces, settings: EditSettings, rng: np.random.Generator) -> Iterator[Change]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from training.data.captions.english import is_plural, plural, with_article
+from training.data.captions.lexicon import IRREGULAR
 from training.data.synthetic.captions import NUMBERS
 from training.data.synthetic.palette import COLORS, MATERIALS
 
@@ -13,14 +15,7 @@ ABSENT = frozenset(("no", "plain", "empty", "blank"))
 NOUNS = frozenset(("cone", "drum", "globe", "dome", "ladder", "plank"))  # that families use as adjectives
 _ARTICLES = ("a", "an")
 _TAIL = re.compile(r" (on|at|in|of|with|from|hanging|that|underneath)\b")
-_PLURALS = {
-    "leaf": "leaves",
-    "shelf": "shelves",
-    "tooth": "teeth",
-    "foot": "feet",
-    "battlement": "battlements",
-}
-_SINGULARS = {plural: singular for singular, plural in _PLURALS.items()}
+_SINGULARS = {made: noun for noun, made in IRREGULAR.items()}
 
 # Words of size: what the change to them is called.
 MORE = {
@@ -106,22 +101,9 @@ def read(text: str) -> Phrase:
 def singular(noun: str) -> str:
     if noun in _SINGULARS:
         return _SINGULARS[noun]
-    return noun[:-1] if noun.endswith("s") and not noun.endswith("ss") else noun
-
-
-def plural(noun: str) -> str:
-    head, _, last = noun.rpartition(" ")
-    if last in _PLURALS:
-        changed = _PLURALS[last]
-    elif last.endswith(("s", "x", "ch", "sh")):
-        changed = last if last.endswith("s") and not last.endswith("ss") else f"{last}es"
-    elif last.endswith("y") and last[-2:-1] not in "aeiou":
-        changed = f"{last[:-1]}ies"
-    else:
-        changed = f"{last}s"
-    return f"{head} {changed}".strip()
+    return noun[:-1] if is_plural(noun) and noun.endswith("s") else noun
 
 
 def a_or_an(text: str) -> str:
-    """An article that suits the next word."""
-    return re.sub(r"\ba (?=(?!one\b|uni|use)[aeiou])", "an ", text)
+    """An article that suits the next word, wherever one stands."""
+    return re.sub(r"\ba (\S+)", lambda found: with_article(found[1]), text)

@@ -15,6 +15,8 @@ class EditSettings:
 
     pairs: int = 6  # of an asset, at most
     per_kind: int = 2  # of those, at most
+    same_geometry: int = 1  # that change only how it is painted, at most: shape tokens cannot tell these
+    whole: int = 2  # of the asset as a whole, at most
     instructions: int = 3  # of a pair
     tries: int = 40  # candidates that are looked at, at most
     max_pieces: int = 400  # assets of more are edited as a whole only

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.data.assets.asset import Asset, Material
+from training.data.assets.materials import linear
 
 Mask = NDArray[np.bool_]
 Points = NDArray[np.float64]
@@ -57,41 +58,54 @@ def painted(
 ) -> Asset:
     """With the masked faces in one colour (sRGB), lighter and darker where they were."""
     apart = _apart(asset, mask)
-    colors = apart.colors
-    colors = (
-        np.tile(np.array(_UNKNOWN, np.uint8), (len(apart.vertices), 1)) if colors is None else colors.copy()
-    )
+    colors = _colors(apart)
     own = np.unique(apart.faces[mask])
     light = colors[own, :3].astype(np.float64).mean(axis=1)
     shading = np.clip(light / max(float(light.mean()), 1.0), 0.75, 1.25)
     colors[own, :3] = np.clip(np.round(shading[:, None] * color), 0, 255).astype(np.uint8)
-    linear = [((c / 255 + 0.055) / 1.055) ** 2.4 for c in color]
-    paint = Material(
-        name="paint",
-        base_color=(linear[0], linear[1], linear[2], 1.0),
-        roughness=roughness,
-        metallic=metallic,
-    )
+    paint = _paint(color, metallic, roughness)
     face_material = np.where(mask, len(apart.materials), apart.face_material).astype(np.int32)
     return replace(apart, colors=colors, materials=(*apart.materials, paint), face_material=face_material)
 
 
-def added(asset: Asset, vertices: Points, faces: NDArray[np.int32], like: int, name: str) -> Asset:
-    """With more faces at the end, in the material and colour of face `like`."""
+def added(
+    asset: Asset, vertices: Points, faces: NDArray[np.int32], color: tuple[int, ...] | int, name: str
+) -> Asset:
+    """With more faces at the end, in a colour (sRGB) or else as the face of that number looks."""
     n = len(faces)
+    if isinstance(color, int):
+        materials, material = asset.materials, int(asset.face_material[color])
+        own = None if asset.colors is None else asset.colors[asset.faces[color, 0]]
+    else:
+        materials, material = (*asset.materials, _paint(color)), len(asset.materials)
+        own = np.array([*color, 255], np.uint8)
+        asset = replace(asset, colors=_colors(asset))
     colors = asset.colors
     if colors is not None:
-        colors = np.concatenate([colors, np.tile(colors[asset.faces[like, 0]], (len(vertices), 1))])
+        colors = np.concatenate([colors, np.tile(np.asarray(own, np.uint8), (len(vertices), 1))])
     return replace(
         asset,
         vertices=np.concatenate([asset.vertices, vertices.astype(np.float32)]),
         faces=np.concatenate([asset.faces, (faces + len(asset.vertices)).astype(np.int32)]),
         uvs=None if asset.uvs is None else np.concatenate([asset.uvs, np.zeros((n, 3, 2), np.float32)]),
         colors=colors,
-        face_material=np.concatenate([asset.face_material, np.full(n, asset.face_material[like], np.int32)]),
+        materials=materials,
+        face_material=np.concatenate([asset.face_material, np.full(n, material, np.int32)]),
         parts=np.concatenate([asset.parts, np.full(n, len(asset.part_names), np.int32)]),
         part_names=(*asset.part_names, name),
     )
+
+
+def _colors(asset: Asset) -> NDArray[np.uint8]:
+    """(n, 4), a copy; gray where no colour is known."""
+    if asset.colors is not None:
+        return asset.colors.copy()
+    return np.tile(np.array(_UNKNOWN, np.uint8), (len(asset.vertices), 1))
+
+
+def _paint(color: tuple[int, ...], metallic: float = 0.0, roughness: float = 0.5) -> Material:
+    red, green, blue = (float(c) for c in linear(np.array(color, np.float64) / 255))
+    return Material(name="paint", base_color=(red, green, blue, 1.0), roughness=roughness, metallic=metallic)
 
 
 def _apart(asset: Asset, mask: Mask) -> Asset:

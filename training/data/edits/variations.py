@@ -14,6 +14,7 @@ from functools import lru_cache
 import numpy as np
 
 from training.data.assets.asset import Asset
+from training.data.captions.english import number, plural
 from training.data.synthetic.captions import Draft
 from training.data.synthetic.catalog import FAMILIES
 from training.data.synthetic.objects import Part, SyntheticObject, canonical
@@ -279,7 +280,7 @@ def _exchange(old: phrases.Phrase, new: phrases.Phrase) -> tuple[Kind, list[str]
 
 def _number(old: phrases.Phrase, new: phrases.Phrase) -> tuple[Kind, list[str]]:
     more = new.count - old.count
-    noun, before, after = phrases.plural(new.singular), _count_word(old), _count_word(new)
+    noun, before, after = plural(new.singular), _count_word(old), _count_word(new)
     counted = " ".join((after, *new.adjectives, new.noun)) + new.tail
     sentences = [
         f"give it {counted} instead of {before}",
@@ -287,7 +288,7 @@ def _number(old: phrases.Phrase, new: phrases.Phrase) -> tuple[Kind, list[str]]:
         f"change the number of {noun} from {before} to {after}",
         f"{counted} instead of {before}",
     ]
-    step = phrases.NUMBERS[abs(more)]
+    step = number(abs(more))
     if more > 0:
         things = new.singular if more == 1 else noun
         return "add", [*sentences, f"add {step} more {things}", f"{step} more {things}"]
@@ -296,7 +297,7 @@ def _number(old: phrases.Phrase, new: phrases.Phrase) -> tuple[Kind, list[str]]:
 
 
 def _count_word(phrase: phrases.Phrase) -> str:
-    return str(phrases.NUMBERS[phrase.count])
+    return number(phrase.count)
 
 
 def _quality(old: phrases.Phrase, gone: str, come: str) -> tuple[Kind, list[str]]:

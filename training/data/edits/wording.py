@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
+from training.data.assets.asset import Asset
+from training.data.captions.english import is_plural, plural, with_article
+from training.data.captions.names import read_name
+
 from .naming import Called
-from .phrases import a_or_an, plural
+
+
+def noun_of(asset: Asset) -> str:
+    """What an instruction may call the asset; "" where its name says nothing that reads well."""
+    name = read_name(asset.name, asset.category)
+    fits = name.named and not is_plural(name.noun) and len(name.noun.split()) <= 3
+    return name.noun if fits else ""
 
 
 def removing(what: Called, of: str) -> list[str]:
@@ -46,13 +56,23 @@ def second(what: Called, side: str) -> list[str]:
 
 
 def replacing(what: Called, shape: str) -> list[str]:
-    new = plural(shape) if what.plural else a_or_an(f"a {shape}")
+    new = plural(shape) if what.plural else with_article(shape)
     return [
         f"replace {what.the} with {new}",
         f"swap {what.the} for {new}",
         f"turn {what.the} into {new}",
         f"make {what.the} {'into ' if what.plural else ''}{new}",
         f"{new} instead of {what.the}",
+    ]
+
+
+def exchanging(old: Called, new: Called) -> list[str]:
+    return [
+        f"replace {old.the} with {new.a}",
+        f"swap the {old.noun} for {new.a}",
+        f"{new.a} instead of {old.the}",
+        f"change {old.the} into {new.a}",
+        f"take {old.the} off and put {new.a} there",
     ]
 
 
@@ -142,7 +162,7 @@ def turning(way: str, of: str) -> list[str]:
         "left": [f"turn {it} to the left", f"make {it} face left", f"rotate {it} to face left"],
         "right": [f"turn {it} to the right", f"make {it} face right", f"rotate {it} to face right"],
         "around": [f"turn {it} around", f"show {it} from behind", f"rotate {it} by 180 degrees"],
-        "side": [f"lay {it} on its side", f"tip {it} over to the side", f"{it} has fallen over sideways"],
-        "back": [f"lay {it} on its back", f"tip {it} over backwards", f"{it} has fallen on its back"],
-        "upside down": [f"turn {it} upside down", f"flip {it} over", f"stand {it} on its head"],
+        "side": [f"lay {it} on its side", f"tip {it} over to the side", f"knock {it} over"],
+        "back": [f"lay {it} on its back", f"tip {it} over backwards"],
+        "end": [f"stand {it} on end", f"stand {it} upright", f"turn {it} up on its end"],
     }[way]
