@@ -78,7 +78,7 @@ def inside_out(mesh: WeldedMesh, size: int) -> float:
     poses = [place(camera, facing.vertices.astype(np.float64)) for camera in AROUND]
     shots = [Shot(pose=pose, lighting=UNLIT) for pose in poses]
     backs = total = 0
-    for picture, pose in zip(raster(size).draw(of_mesh(facing, coded), shots), poses, strict=True):
+    for picture in raster(size).draw(of_mesh(facing, coded), shots):
         seen = picture.color[..., 3] > 250
         outward = picture.color[seen, :3] / 127.5 - 1
         shown = picture.normals[seen] / 127.5 - 1  # turned to the camera

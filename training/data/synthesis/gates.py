@@ -174,7 +174,8 @@ def _sharpness(look: Look) -> float | None:
 
 def _slope(gray: NDArray[np.float32]) -> NDArray[np.float32]:
     down, right = np.gradient(gray)
-    return np.hypot(down, right).astype(np.float32)
+    slope: NDArray[np.float32] = np.hypot(down, right).astype(np.float32)
+    return slope
 
 
 def _apart(mask: NDArray[np.bool_]) -> float:
