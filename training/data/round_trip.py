@@ -16,6 +16,7 @@ from typing import Annotated, Any
 
 import numpy as np
 import typer
+from PIL import Image
 from tqdm import tqdm
 
 from backend.geometry.labels import MeshField
@@ -49,10 +50,6 @@ class RoundTrip:
     floor: SurfaceDistance  # between two samples of the same skin: no surface can do better
     of_field: SurfaceDistance
     of_samples: SurfaceDistance
-
-    def row(self) -> dict[str, Any]:
-        distances = {name: asdict(getattr(self, name)) for name in ("floor", "of_field", "of_samples")}
-        return {"key": self.asset.key, "source": self.asset.source, **self.facts, **distances}
 
 
 def round_trip(asset: Asset, settings: GeometrySettings, cells: int) -> RoundTrip:
@@ -88,7 +85,13 @@ def _surface(read: Any, known: Any, cells: int) -> Mesh | None:
     return found
 
 
-def pictures(trips: list[RoundTrip], columns: int = 4) -> Any:
+def row(trip: RoundTrip) -> dict[str, Any]:
+    """Figures of one asset, as JSON."""
+    distances = {name: asdict(getattr(trip, name)) for name in ("floor", "of_field", "of_samples")}
+    return {"key": trip.asset.key, "source": trip.asset.source, **trip.facts, **distances}
+
+
+def pictures(trips: list[RoundTrip], columns: int = 4) -> Image.Image:
     """A sheet of all: the asset, the surface of its field, and that of its samples."""
     panels = []
     for trip in trips:
@@ -132,7 +135,7 @@ def main(
         for path in tqdm([paths[index] for index in order], unit="asset"):
             try:
                 trips.append(round_trip(read_asset(path), GeometrySettings(), cells))
-                rows.write(json.dumps(trips[-1].row()) + "\n")
+                rows.write(json.dumps(row(trips[-1])) + "\n")
             except Rejected as rejected:
                 tqdm.write(f"{path.name}: {rejected}")
     save(pictures(trips), out / "sheet.png")

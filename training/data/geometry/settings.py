@@ -10,9 +10,9 @@ class GeometrySettings:
     """Lengths are canonical: the longest side of an asset is 1.92."""
 
     n_points: int = 8192  # on the skin
-    n_near: int = 12288  # queries near the surface, alike for every scale
+    n_near: int = 24576  # queries near the surface, alike for every scale
     near_scales: tuple[float, ...] = (0.005, 0.015, 0.06)  # standard deviations of their offsets
-    n_uniform: int = 4096  # queries anywhere in the field's domain
+    n_uniform: int = 8192  # queries anywhere in the field's domain
     sheet_thickness: float = 0.05  # given to leaves, cloth and cards
     min_thickness: float = 0.02  # walls of solids are thickened to; over two cells of a grid of 256
 
