@@ -18,6 +18,8 @@ from tqdm import tqdm
 from training.data.cluster import RayPool, RaySettings
 from training.data.pipeline import STEPS, Pipeline, PipelineSettings
 from training.data.pool import LocalPool, PoolSettings
+from training.data.records import make_records, write_records
+from training.data.report import write_report
 from training.data.settings_file import read_settings, settings_text
 from training.data.steps import DataError, Pool, Result
 
@@ -72,6 +74,8 @@ def run(
                 local={} if blender is None else {"blender": blender},
             )
             results = pipeline.run(until)
+        write_records(data / "records.jsonl", make_records(results))
+        write_report(data / "report.html", data, results)
         for name, found in results.items():
             typer.echo(summary(name, found))
 

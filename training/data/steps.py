@@ -29,7 +29,7 @@ from training.data.assets.asset import Rejected
 from training.data.pool import Outcome
 
 # Reasons that lie in the machine or in our code, not in the item: the next run tries these again.
-TRANSIENT = ("crashed", "failed", "timeout", "too_much_memory")
+TRANSIENT = ("crashed", "failed", "no_blender", "timeout", "too_much_memory")
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 S = TypeVar("S")
 

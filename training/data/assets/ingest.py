@@ -44,7 +44,6 @@ class IngestSettings:
     max_objects: int = 10_000  # of a file, where it is split
     texture_pixels: int = 1024  # longer sides are reduced
     seconds: float = 120.0  # per file in Blender
-    blender: str | None = None  # executable; None: the bpy wheel
     zip_bytes: int = 8 << 30  # of a zip's contents
 
     def __post_init__(self) -> None:
@@ -73,9 +72,12 @@ class Ingested:
 _blender: blender.Blender | None = None  # of this process, kept between files
 
 
-def ingest(source: Source, settings: IngestSettings) -> Ingested:
-    """Raises Rejected where nothing of the file can be used; objects that cannot are listed in the result."""
-    raw = _read(source, settings)
+def ingest(source: Source, settings: IngestSettings, executable: str | None = None) -> Ingested:
+    """Raises Rejected where nothing of the file can be used; objects that cannot are listed in the result.
+
+    executable: the Blender to read with; the bpy wheel without.
+    """
+    raw = _read(source, settings, executable)
     groups = [[thing] for thing in raw.objects] if settings.split_objects else [list(raw.objects)]
     if len(groups) > settings.max_objects:
         raise Rejected("too_many_objects", f"{source.name} has {len(groups):,} objects.")
@@ -91,7 +93,7 @@ def ingest(source: Source, settings: IngestSettings) -> Ingested:
     return Ingested(assets=tuple(assets), rejected=tuple(rejected))
 
 
-def _read(source: Source, settings: IngestSettings) -> RawFile:
+def _read(source: Source, settings: IngestSettings, executable: str | None) -> RawFile:
     if source.problem is not None:
         raise Rejected(*source.problem)
     size = source.path.stat().st_size
@@ -100,7 +102,7 @@ def _read(source: Source, settings: IngestSettings) -> RawFile:
     if size > settings.max_bytes:
         raise Rejected("too_large", f"{source.name} has {size:,} bytes, over {settings.max_bytes:,}.")
     if _wants_blender(source.path, settings):
-        raw = _read_with_blender(source.path, settings)
+        raw = _read_with_blender(source.path, settings, executable)
     else:
         up = _up(source.metadata.get("up")) or settings.up
         raw = read_file(
@@ -121,11 +123,11 @@ def _wants_blender(path: Path, settings: IngestSettings) -> bool:
     return header.needs_blender
 
 
-def _read_with_blender(path: Path, settings: IngestSettings) -> RawFile:
+def _read_with_blender(path: Path, settings: IngestSettings, executable: str | None) -> RawFile:
     global _blender
-    if _blender is None or _blender.executable != settings.blender:
+    if _blender is None or _blender.executable != executable:
         close_blender()
-        _blender = blender.Blender(executable=settings.blender)
+        _blender = blender.Blender(executable=executable)
     raw = _blender.read(
         path,
         max_faces=settings.max_faces,

@@ -25,7 +25,6 @@ from training.data.assets.asset import SUFFIX, Asset, Rejected, read_asset, writ
 from training.data.assets.contents import Contents
 from training.data.assets.duplicates import (
     DuplicateSettings,
-    Match,
     Signature,
     find_duplicates,
     integrals,
@@ -90,7 +89,7 @@ def _ingest(item: Item, settings: IngestSettings, data: Path, product: Path) -> 
     for asset in found.assets:
         write_asset(product / f"{asset.key}{SUFFIX}", asset)
     return {
-        "assets": [_entry(asset) for asset in found.assets],
+        "assets": [entry_of(asset) for asset in found.assets],
         "rejected": [asdict(rejection) for rejection in found.rejected],
     }
 
@@ -108,10 +107,10 @@ def _read(item: Item, settings: IngestSettings) -> Ingested:
         metadata=known["metadata"],
         problem=None if problem is None else (problem[0], problem[1]),
     )
-    return ingest(source, settings)
+    return ingest(source, settings, item.where.get("blender"))
 
 
-def _entry(asset: Asset) -> dict[str, Any]:
+def entry_of(asset: Asset) -> dict[str, Any]:
     words = ("key", "name", "category", "source", "licence", "author", "notes")
     shape = signature(asset)
     return {
@@ -160,6 +159,7 @@ def comparison(ingested: Sequence[Result], filtered: Sequence[Result]) -> Item:
     rows = [
         {
             "key": entry["key"],
+            "source": entry["source"],
             "asset": f"{result.product}/{entry['file']}",
             "integrals": entry["integrals"],
             "color": entry["color"],
@@ -189,7 +189,9 @@ def _compare(item: Item, settings: DuplicateSettings, data: Path, product: Path)
         return asset.vertices, asset.faces
 
     matches = find_duplicates(signatures, mesh, settings)
-    product.write_text(json.dumps([asdict(match) for match in matches]), encoding="utf-8")
+    source = {row["key"]: row["source"] for row in rows}
+    found = [{**asdict(match), "of_source": source[match.of]} for match in matches]
+    product.write_text(json.dumps(found), encoding="utf-8")
     kinds = sorted({match.kind for match in matches})
     return {"assets": len(rows), **{kind: sum(m.kind == kind for m in matches) for kind in kinds}}
 
@@ -201,28 +203,27 @@ def compared(found: Result, filtered: Sequence[Result], data: Path) -> list[Resu
     """
     if found.rejected is not None or found.product is None:
         raise DataError(f"Looking for duplicates failed: {found.rejected}")
-    matches = [Match(**row) for row in json.loads((data / found.product).read_text(encoding="utf-8"))]
-    by_key = {match.key: match for match in matches}
+    matches = {row["key"]: row for row in json.loads((data / found.product).read_text(encoding="utf-8"))}
     passed = [result for result in filtered if result.rejected is None]
-    each = max(len(passed), 1)
-    results = []
-    for result in passed:
-        match = by_key.get(result.key)
-        rejected = None
-        if match is not None and match.kind == "duplicate":
-            rejected = Rejected("duplicate", f"Its surface lies within {match.distance:.2%} of {match.of}.")
-        results.append(
-            Result(
-                key=result.key,
-                hash=found.hash,
-                facts={} if match is None else asdict(match),
-                rejected=rejected,
-                seconds=found.seconds / each,
-                cpu_seconds=found.cpu_seconds / each,
-                cached=found.cached,
-            )
+    return [
+        Result(
+            key=result.key,
+            hash=found.hash,
+            facts=matches.get(result.key, {}),
+            rejected=_rejection(matches.get(result.key)),
+            seconds=found.seconds / len(passed),
+            cpu_seconds=found.cpu_seconds / len(passed),
+            cached=found.cached,
         )
-    return results
+        for result in passed
+    ]
+
+
+def _rejection(match: Mapping[str, Any] | None) -> Rejected | None:
+    if match is None or match["kind"] != "duplicate":
+        return None
+    sentence = f"Its surface lies within {match['distance']:.2%} of {match['of_source']}."
+    return Rejected("duplicate", sentence)
 
 
 INGEST: Step[IngestSettings] = Step(name="ingest", version=1, make=_ingest, suffix="")

@@ -167,7 +167,7 @@ def test_a_blender_that_hangs_is_ended_and_the_next_file_read(blender_folder: Pa
 
 def test_a_missing_blender_is_a_reason(blender_folder: Path) -> None:
     with pytest.raises(Rejected, match="no_blender"):
-        one(blender_folder, "two.fbx", blender="/nowhere/blender")
+        ingest(Source(path=blender_folder / "two.fbx", name="two.fbx"), IngestSettings(), "/nowhere/blender")
 
 
 def test_names_become_words() -> None:
