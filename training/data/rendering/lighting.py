@@ -123,4 +123,5 @@ def described(lighting: Lighting) -> dict[str, Any]:
         "zenith": lighting.zenith,
         "horizon": lighting.horizon,
         "ground": lighting.ground,
+        "gloss": lighting.gloss,
     }

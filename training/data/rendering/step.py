@@ -6,13 +6,14 @@ rasteriser still adds depth and normals, which no engine would draw otherwise.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 import numpy as np
 
 from training.data.assets.asset import Asset, Rejected, read_asset
+from training.data.rendering import blender
 from training.data.rendering.cameras import CANONICAL, Camera, place
 from training.data.rendering.lighting import POOL, STUDIO, from_pool
 from training.data.rendering.product import View, write_views
@@ -78,7 +79,16 @@ def make_views(item: Item, settings: ViewSettings, data: Path, product: Path) ->
     if surface.faces == 0:
         raise Rejected("no_faces", "Nothing of it can be drawn: no face has an area.")
     views = planned(asset, settings)
-    pictures = list(raster(settings.size).draw(surface, [shot(view) for view in views]))
+    shots = [shot(view) for view in views]
+    pictures = list(raster(settings.size).draw(surface, shots))
+    if settings.engine != "raster":
+        made = {
+            "engine": settings.engine,
+            "samples": settings.samples,
+            "executable": item.where.get("blender"),
+        }
+        colors = blender.draw(surface, shots, settings.size, **made)
+        pictures = [replace(old, color=color) for old, color in zip(pictures, colors, strict=True)]
     write_views(product, asset.key, settings.engine, views, pictures)
     return {"views": len(views), "engine": settings.engine, "covered": covered(pictures)}
 
