@@ -37,7 +37,7 @@ class Goal:
 
     pairs: int = 120_000_000  # of an image and a shape
     pairs_per_asset: float | None = None  # None: the pictures that the views step made of each
-    cores: int = 4096
+    cores: int = 256
 
     def __post_init__(self) -> None:
         if self.pairs < 1 or self.cores < 1 or not (self.pairs_per_asset is None or self.pairs_per_asset > 0):
@@ -145,13 +145,17 @@ def table(found: Estimate) -> str:
             f"{goal.pairs:,} pairs are {found.assets_needed:,.0f} assets with {found.pairs_per_asset:g} "
             f"pictures each, from {found.items_needed:,.0f} sources.",
             f"That is {found.core_days / 365.25:,.1f} core-years and {found.terabytes:,.2f} TB: "
-            f"{found.days:,.1f} days on {goal.cores:,} cores, which write "
+            f"{_duration(found.days)} on {goal.cores:,} cores, which write "
             f"{found.terabytes * 1e6 / (found.days * _DAY):,.0f} MB/s together.",
             "",
             "This assumes:",
             *(f"- {line}" for line in ASSUMPTIONS),
         ]
     )
+
+
+def _duration(days: float) -> str:
+    return f"{days:,.1f} days" if days >= 2 else f"{days * 24:,.1f} hours"
 
 
 def _row(step: StepCost) -> list[str]:
