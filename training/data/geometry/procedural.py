@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,7 +48,7 @@ def original(asset: Asset) -> Original | None:
     return Original(solid=solid, placement=placement) if same else None
 
 
-def _moments(triangles: NDArray[np.floating]) -> NDArray[np.float64]:
+def _moments(triangles: NDArray[Any]) -> NDArray[np.float64]:
     """(12,) bounds of triangles (m, 3, 3), and mean and spread of their middles, in whatever order."""
     middles = triangles.mean(axis=1, dtype=np.float64)
     bounds = (triangles.min(axis=(0, 1)), triangles.max(axis=(0, 1)))

@@ -56,7 +56,10 @@ def queries(surface: Floats, settings: GeometrySettings, rng: np.random.Generato
     scale = np.resize(np.array(settings.near_scales), settings.n_near)
     near = start + rng.normal(size=start.shape) * scale[:, None]
     uniform = rng.uniform(-BOUNDS, BOUNDS, (settings.n_uniform, 3))
-    return np.clip(np.concatenate([near, uniform]), -BOUNDS, BOUNDS).astype(np.float16)
+    rounded: NDArray[np.float16] = np.clip(np.concatenate([near, uniform]), -BOUNDS, BOUNDS).astype(
+        np.float16
+    )
+    return rounded
 
 
 @dataclass(frozen=True, kw_only=True)
