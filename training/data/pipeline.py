@@ -84,9 +84,10 @@ class Pipeline:
         return self._each(VIEWS, self.settings.views, self._kept("geometry"))
 
     def _captions(self) -> list[Result]:
-        geometry = {result.key: result.product for result in self.results["geometry"]}
+        read = ["geometry"] if self.settings.captions.captioner == "rules" else ["geometry", "views"]
+        made = {step: {result.key: result.product for result in self.results[step]} for step in read}
         items = [
-            replace(item, inputs={**item.inputs, "geometry": geometry[item.key]})
+            replace(item, inputs={**item.inputs, **{step: made[step][item.key] for step in read}})
             for item in self._kept("views")
         ]
         return self._each(CAPTIONS, self.settings.captions, items)

@@ -33,7 +33,7 @@ LOOKS: dict[str, tuple[str, ...]] = {
     "gold": ("yellow", "orange", "brown", "beige"),
     "silver": ("gray", "white", "blue"),
     "orange": ("orange", "red", "brown", "yellow"),
-    "yellow": ("yellow", "orange", "beige"),
+    "yellow": ("yellow", "orange", "beige", "brown"),
     "tan": ("beige", "brown", "orange"),
     "brown": ("brown", "orange", "beige", "red"),
     "red": ("red", "pink", "orange", "brown"),
@@ -72,7 +72,11 @@ def oklch(srgb: NDArray[np.uint8]) -> NDArray[np.float64]:
 
 def name_of(lightness: float, chroma: float, hue: float) -> tuple[str, str]:
     """(family, shade) of one colour."""
-    if lightness < 0.25 or (lightness < 0.34 and chroma < 0.07):
+    if lightness < 0.25:
+        return "black", "black"
+    if lightness < 0.5 and 0.018 < chroma < 0.09 and (hue < 85 or hue > 355):
+        return "brown", "dark brown"  # what bark and rubble are called, hardly coloured as they are
+    if lightness < 0.34 and chroma < 0.07:
         return "black", "black"
     if chroma < _GRAY or (chroma < _PALE and (lightness < 0.32 or lightness > 0.93)):
         return _neutral(lightness)
@@ -93,6 +97,8 @@ def _neutral(lightness: float) -> tuple[str, str]:
 
 
 def _hued(lightness: float, chroma: float, hue: float) -> tuple[str, str]:
+    if 322 <= hue < 353 and chroma > 0.17 and 0.5 < lightness < 0.75:
+        return "purple", "magenta"
     if hue < 18 or hue >= 345:
         if lightness > 0.66:
             return "pink", "pink"
@@ -117,6 +123,8 @@ def _hued(lightness: float, chroma: float, hue: float) -> tuple[str, str]:
 def _reddish(lightness: float, chroma: float, hue: float) -> tuple[str, str]:
     if lightness > 0.74 and chroma < 0.14:
         return "pink", "pink" if hue < 34 else "peach"
+    if hue > 32 and chroma < 0.16 and lightness < 0.7:
+        return "brown", "reddish brown"
     if chroma < 0.1 and hue > 28:
         return "brown", _shade("brown", lightness, 0.42, 0.66)
     if chroma < 0.08:
@@ -127,18 +135,20 @@ def _reddish(lightness: float, chroma: float, hue: float) -> tuple[str, str]:
 
 
 def _orange(lightness: float, chroma: float, hue: float) -> tuple[str, str]:
-    if lightness > 0.8:
-        return ("beige", "beige") if chroma < 0.09 else ("orange", "light orange")
+    if lightness > 0.8 and chroma < 0.125:
+        return "beige", "beige"
+    if hue > 72 and chroma > 0.12 and lightness > 0.66:
+        return "yellow", "golden yellow"
     if chroma > 0.135 and lightness > 0.62:
         return "orange", "orange"
-    if lightness > 0.66 and chroma < 0.085:
+    if lightness > 0.66 and chroma < 0.125:
         return "beige", "tan"
     return "brown", _shade("brown", lightness, 0.4, 0.62)
 
 
 def _yellow(lightness: float, chroma: float, hue: float) -> tuple[str, str]:
     if lightness > 0.7 and chroma > 0.1:
-        return "yellow", "yellow"
+        return "yellow", "yellow" if hue > 90 else "golden yellow"
     if lightness > 0.7:
         return "beige", "cream" if lightness > 0.88 else "beige"
     if hue > 100:

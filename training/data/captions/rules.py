@@ -171,7 +171,7 @@ def _long(subject: Subject, rng: np.random.Generator) -> str:
     told = sentences.sentences(subject.measures, subject.category, subject.phrase, rng, foliage=foliage)
     for sentence in told:
         total = sum(words(text) for text in made)
-        if total >= low + 8:
+        if total >= low + 10:
             break
         if total + words(sentence) <= high:
             made.append(sentence)

@@ -76,12 +76,12 @@ def sentences(
     found = [
         use,
         _coloring(measures.colors, it, rng),
+        "" if foliage else _places(measures.colors),
         f"{start} {_proportions(measures)}.",
         f"{it} {support}." if support else "",
         f"seen from the front, {it} {profile}." if profile else "",
         _symmetry(measures, it, rng),
         _surfaces(measures, rng),
-        "" if foliage else _places(measures.colors),
         _finish(measures, it),
         _openness(measures, it),
         _style(measures, clause=False),
@@ -114,7 +114,7 @@ def _surfaces(m: Measures, rng: np.random.Generator) -> str:
         )
     if m.directions < 16:
         return "it is built from flat faces with hard edges."
-    return "flat faces and slanted or rounded ones are mixed in its shape."
+    return ""
 
 
 def _openness(m: Measures, it: str) -> str:

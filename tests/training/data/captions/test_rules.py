@@ -17,7 +17,7 @@ from training.data.captions.names import read_name
         ("wall window round", "building_part", "a wall with a round window"),
         ("coin stack large", "pickup", "a large stack of coins"),
         ("crate carrots", "container", "a crate of carrots"),
-        ("2 story building wide doors", "building", "a 2-story building with wide doors"),
+        ("2 story building wide doors", "building", "a two-story building with wide doors"),
         ("stairs wood", "building_part", "a flight of wooden stairs"),
         ("food ingredient cheese chopped", "food", "chopped cheese"),
         ("smooth female dress", "character", "a woman in a dress"),
