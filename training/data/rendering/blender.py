@@ -1,7 +1,7 @@
 """Colour and opacity by Blender's engines, with the cameras and lights of the rasteriser.
 
-Cycles has shadows, light from surface to surface and true mirrors; Workbench is here for pictures like those of
-Blender's viewport. Blender runs in a process of its own, the `blender` extra's bpy or any Blender from 4.2.
+Cycles has shadows, light from surface to surface and true mirrors; Workbench gives the look of Blender's
+viewport, without glass. Blender runs in a process of its own: the `blender` extra's bpy, or any from 4.2 on.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def _blender(executable: str | None) -> BlenderProcess:
 
 
 def _written(surface: Surface, folder: Path, engine: str) -> dict[str, Any]:
-    """The job's arrays and textures. Workbench shows textures or colours, not both: colours become a texture."""
+    """The job's arrays and textures. Workbench shows textures or colours: where it has both, textures."""
     corners = surface.corners
     color = corners["color"] / 255
     uv = np.stack([corners["uv"][:, 0], 1 - corners["uv"][:, 1]], axis=1)

@@ -1,8 +1,8 @@
 """Runs INSIDE Blender (the bpy wheel's Python, or `blender -b --python`): triangles and cameras in, PNGs out.
 
 Reads one JSON job a line on stdin ({"arrays", "textures", "shots", "engine", "size", "samples", "folder",
-"seconds"}), writes `folder`/000.png and so on, and answers one line on stdout that starts with MARK. Needs bpy
-and numpy, nothing of ours.
+"seconds"}), writes `folder`/000.png and so on, and answers one line on stdout that starts with MARK. Needs
+bpy and numpy, nothing of ours.
 """
 
 from __future__ import annotations
@@ -143,6 +143,11 @@ def material(texture: dict[str, str] | None, clear: bool) -> Any:
     return made
 
 
+def denoises() -> bool:
+    """Whether this Blender was built with OpenImageDenoise; Cycles' own module knows."""
+    return bool(getattr(sys.modules.get("_cycles"), "with_openimagedenoise", False))
+
+
 class CyclesLight:
     """Suns for the lights, a world of three colours for the ambient gradient."""
 
@@ -151,8 +156,11 @@ class CyclesLight:
         cycles = scene.cycles
         cycles.device, cycles.samples, cycles.seed = "CPU", samples, 0
         cycles.use_adaptive_sampling = False
-        cycles.use_denoising, cycles.denoising_quality = True, "FAST"
-        cycles.denoising_prefilter = "NONE"
+        cycles.use_denoising = denoises()
+        if cycles.use_denoising:
+            cycles.denoising_quality, cycles.denoising_prefilter = "FAST", "NONE"
+        else:
+            cycles.samples = 4 * samples  # distributions' builds may come without the denoiser
         cycles.max_bounces, cycles.transparent_max_bounces = 4, 8
         cycles.caustics_reflective = cycles.caustics_refractive = False
         self.scene = scene

@@ -82,12 +82,14 @@ def make_views(item: Item, settings: ViewSettings, data: Path, product: Path) ->
     shots = [shot(view) for view in views]
     pictures = list(raster(settings.size).draw(surface, shots))
     if settings.engine != "raster":
-        made = {
-            "engine": settings.engine,
-            "samples": settings.samples,
-            "executable": item.where.get("blender"),
-        }
-        colors = blender.draw(surface, shots, settings.size, **made)
+        colors = blender.draw(
+            surface,
+            shots,
+            settings.size,
+            engine=settings.engine,
+            samples=settings.samples,
+            executable=item.where.get("blender"),
+        )
         pictures = [replace(old, color=color) for old, color in zip(pictures, colors, strict=True)]
     write_views(product, asset.key, settings.engine, views, pictures)
     return {"views": len(views), "engine": settings.engine, "covered": covered(pictures)}
