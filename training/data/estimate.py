@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
+from training.data.pipeline import STEPS
 from training.data.steps import DataError, Journal, Result
 
-_ORDER = ("ingest", "filter", "duplicates", "geometry", "views", "captions", "edits", "shards")
 _DAY = 86_400.0
 
 _HEAD = "step", "items", "kept", "s/item, median", "mean", "s/asset", "KB/asset", "core-days", "TB"
@@ -86,7 +86,7 @@ class Estimate:
 def measured(data: Path) -> dict[str, list[Result]]:
     """The newest result of every item of each step, in the order of the pipeline."""
     journals = {path.parent.name: path for path in data.glob("*/journal.jsonl")}
-    known = [name for name in _ORDER if name in journals]
+    known = [name for name in STEPS if name in journals]
     return {
         name: list({result.key: result for result in Journal(journals[name]).results()}.values())
         for name in (*known, *sorted(set(journals) - set(known)))
