@@ -17,6 +17,7 @@ from training.data.pipeline import STEPS
 from training.data.steps import DataError, Journal, Result
 
 _DAY = 86_400.0
+_OF_EDITS = ("edits", "edit_geometry")  # the paper has 116,309 edit pairs, not one per asset
 
 _HEAD = "step", "items", "kept", "s/item, median", "mean", "s/asset", "KB/asset", "core-days", "TB"
 
@@ -29,6 +30,7 @@ ASSUMPTIONS = (
     "Nothing is lost to waiting for disks, network, or machines that fail. Sources, and fetching them, are "
     "not counted.",
 )
+_NO_EDITS = "No edit pairs are made."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +40,7 @@ class Goal:
     pairs: int = 120_000_000  # of an image and a shape
     pairs_per_asset: float | None = None  # None: the pictures that the views step made of each
     cores: int = 256
+    edits: bool = False  # whether every asset gets its edit pairs too
 
     def __post_init__(self) -> None:
         if self.pairs < 1 or self.cores < 1 or not (self.pairs_per_asset is None or self.pairs_per_asset > 0):
@@ -85,12 +88,14 @@ class Estimate:
 
 def measured(data: Path) -> dict[str, list[Result]]:
     """The newest result of every item of each step, in the order of the pipeline."""
-    journals = {path.parent.name: path for path in data.glob("*/journal.jsonl")}
-    known = [name for name in STEPS if name in journals]
-    return {
-        name: list({result.key: result for result in Journal(journals[name]).results()}.values())
-        for name in (*known, *sorted(set(journals) - set(known)))
-    }
+    found: dict[str, list[Result]] = {}
+    for path in data.glob("*/journal.jsonl"):
+        newest = {result.key: result for result in Journal(path).results()}
+        for result in newest.values():
+            of_edit = path.parent.name == "geometry" and "/" in result.key  # ASSET/NUMBER-SIDE
+            found.setdefault("edit_geometry" if of_edit else path.parent.name, []).append(result)
+    known = [name for name in STEPS if name in found]
+    return {name: found[name] for name in (*known, *sorted(set(found) - set(known)))}
 
 
 def estimate(results: Mapping[str, Sequence[Result]], goal: Goal) -> Estimate:
@@ -103,7 +108,8 @@ def estimate(results: Mapping[str, Sequence[Result]], goal: Goal) -> Estimate:
     if per_asset is None:
         per_asset = sum(result.facts.get("views", 1) for result in through) / len(through)
     needed = goal.pairs / per_asset
-    costs = [_cost(name, of_step, len(through), needed) for name, of_step in results.items() if of_step]
+    counted = {name: found for name, found in results.items() if goal.edits or name not in _OF_EDITS}
+    costs = [_cost(name, found, len(through), needed) for name, found in counted.items() if found]
     return Estimate(
         goal=goal,
         assets=len(through),
@@ -149,7 +155,7 @@ def table(found: Estimate) -> str:
             f"{found.terabytes * 1e6 / (found.days * _DAY):,.0f} MB/s together.",
             "",
             "This assumes:",
-            *(f"- {line}" for line in ASSUMPTIONS),
+            *(f"- {line}" for line in (*ASSUMPTIONS, *() if goal.edits else (_NO_EDITS,))),
         ]
     )
 

@@ -65,6 +65,17 @@ def test_journals_give_the_newest_result_of_each_item_in_the_order_of_the_steps(
     assert [r.seconds for r in found["ingest"]] == [2.0]
 
 
+def test_edit_pairs_are_counted_where_they_are_wanted(tmp_path: Path) -> None:
+    (tmp_path / "geometry").mkdir()
+    with Journal(tmp_path / "geometry" / "journal.jsonl") as journal:
+        for key, seconds in (("a", 1.0), ("a/0-source", 4.0), ("a/0-target", 5.0)):
+            journal.write(result(key, seconds))
+    for edits, cost in ((False, [1.0]), (True, [1.0, 9.0])):
+        found = estimate(measured(tmp_path), Goal(pairs_per_asset=1, edits=edits))
+        assert [step.asset_seconds for step in found.steps] == cost
+        assert ("No edit pairs" in table(found)) is not edits
+
+
 def test_without_measurements_there_is_no_estimate(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="run the pipeline on a few hundred first"):
         estimate(measured(tmp_path), Goal())
