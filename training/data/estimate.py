@@ -31,6 +31,7 @@ ASSUMPTIONS = (
     "not counted.",
 )
 _NO_EDITS = "No edit pairs are made."
+_WITH_EDITS = "Every asset gets its edit pairs, and both sides of each their geometry."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,7 +156,7 @@ def table(found: Estimate) -> str:
             f"{found.terabytes * 1e6 / (found.days * _DAY):,.0f} MB/s together.",
             "",
             "This assumes:",
-            *(f"- {line}" for line in (*ASSUMPTIONS, *() if goal.edits else (_NO_EDITS,))),
+            *(f"- {line}" for line in ASSUMPTIONS + ((_WITH_EDITS,) if goal.edits else (_NO_EDITS,))),
         ]
     )
 
