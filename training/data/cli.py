@@ -16,6 +16,7 @@ import typer
 from tqdm import tqdm
 
 from training.data.cluster import RayPool, RaySettings
+from training.data.estimate import Goal, estimate, measured, table
 from training.data.pipeline import STEPS, Pipeline, PipelineSettings
 from training.data.pool import LocalPool, PoolSettings
 from training.data.records import make_records, write_records
@@ -78,12 +79,26 @@ def run(
         write_report(data / "report.html", data, results)
         for name, found in results.items():
             typer.echo(summary(name, found))
+        write_records(data / "records.jsonl", make_records(results))
+        write_report(data / "report.html", data, results)
+        typer.echo(f"{data / 'report.html'} shows what was kept, and why not the rest.")
 
 
 @app.command("settings")
 def print_settings() -> None:
     """Print every setting with its default, as `data run --settings` reads them."""
     typer.echo(settings_text(PipelineSettings()))
+
+
+@app.command("estimate")
+def print_estimate(
+    data: Data,
+    pairs: Annotated[int, typer.Option(help="pairs of an image and a shape that are wanted")] = 120_000_000,
+    cores: Annotated[int, typer.Option(help="cores that would work on it")] = 4096,
+) -> None:
+    """Work out from this folder's journals what a data set of any size would take."""
+    with one_sentence():
+        typer.echo(table(estimate(measured(data), Goal(pairs=pairs, cores=cores))))
 
 
 @contextmanager
