@@ -18,8 +18,9 @@ def pairs(text: str) -> dict[str, str]:
 
 # How names are written, and how people write: applied to whole words before all else.
 SPELLING = pairs("""
-    grey=gray colum=column leafs=leaves leave=leaf darkh=dark musterd=mustard sabel=saber salloon=saloon
-    thea=tea wood=wood icecream=ice_cream jackolantern=jack-o'-lantern tsplit=t-split sci-fi=sci-fi
+    grey=gray colum=column leafs=leaves leave=leaves no=without demonalt=demon dragonevolved=dragon
+    yetialt=yeti golelingevolved=golem darkh=dark musterd=mustard sabel=saber salloon=saloon thea=tea
+    wood=wood icecream=ice_cream jackolantern=jack-o'-lantern tsplit=t-split sci-fi=sci-fi
     extractorhood=extractor_hood towelrail=towel_rail solarpanels=solar_panels cargodepot=cargo_depot
     lightpost=light_post lightposts=light_posts simpletower=tower brickwall=brick_wall endcap=end_cap
     weaponrack=weapon_rack outercorner=corner archedwindow=arched_window waterplant=water_plant
@@ -52,12 +53,13 @@ PHRASES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"\bwalls to open\b", "walls"),
         (r"^pickup (?!tank|truck|health)(?=\w)", ""),
         (r"^(gun|weapon) (stock|scope|sight|grip|barrel) part", r"gun \2"),
-        (r"\bgun (body|barrel|grip|stock|magazine|scope|sight) part", r"\1"),
+        (r"(?<!machine )\bgun (body|barrel|grip|stock|magazine|scope|sight) part", r"\1"),
+        (r"\b(body|barrel|grip|stock|magazine) part\b", r"\1"),
         (r"^modular (?!building piece)", ""),
         (r"^plant (?=bush|tree|flower|cactus|grass)", ""),
         (
             r"^building (?=(?:tower|well|market|mill|church|home|windmill|blacksmith|tavern|barracks|castle|"
-            r"archery|lumber|water|mine|keep)\b)",
+            r"archery|lumber|water mill|mine|keep)\b)",
             "",
         ),
         (r"^meat (?=sausage|ribs|patty)", ""),
@@ -77,12 +79,11 @@ PHRASES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"\bmech robot \w+", "mech robot"),
         (r"^spaceship \w+$", "spaceship"),
         # what people call it
-        (r"\b1 story\b", "one-story"),
-        (r"\b2 story\b", "two-story"),
-        (r"\b3 story\b", "three-story"),
-        (r"\b1 handed\b", "one-handed"),
-        (r"\b2 handed\b", "two-handed"),
-        (r"\bd (\d+) dice\b", r"\1-sided die"),
+        (r"\bd (\d+) (rounded )?dice\b", r"\2\1-sided die"),
+        (r"^tower windmill", "windmill tower"),
+        (r"^race future", "futuristic race car"),
+        (r"\bfoundation (?:front|all)\b.*", "foundation"),
+        (r"^building blacksmith\b|^blacksmith\b", "blacksmith shop"),
         (r"\bt rex\b", "t-rex"),
         (r"\bt shirt\b", "t-shirt"),
         (r"\bak 47\b", "ak-47"),
@@ -108,14 +109,14 @@ PHRASES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"\btree cone\b", "cone-shaped tree"),
         (r"\bcommon tree\b", "tree"),
         (r"\bwithout base\b", ""),
-        (r"\bno leaves\b", "leafless"),
+        (r"\bwithout leaves\b", "leafless"),
         (r"^street light single\b", "street light"),
         (r"^light (ceiling|floor|desk|table|wall|street|traffic)\b", r"\1 light"),
         (r"^light chandelier\b", "chandelier"),
         (r"^light (curved|square)\b", r"\1 street light"),
         (r"^light (?:colored|red|green|multiple)\b", "traffic light"),
         (r"^ship (?:light|dark)$", "ship"),
-        (r"^(?:car|vehicle) (?=taxi|hatchback|sedan|suv|truck|police|ambulance|firetruck)", ""),
+        (r"^(?:car|vehicle) (?=taxi|hatchback|sedan|suv|truck|ambulance|firetruck)", ""),
         (r"\bwheel front(?: left| right)?\b", "front wheel"),
         (r"\bwheel back(?: left| right)?\b", "back wheel"),
         (r"^(.*) (?:larger|bigger)$", r"large \1"),
@@ -137,25 +138,29 @@ PHRASES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
 )
 # Said as one word where they stand together.
 COMPOUNDS = re.compile(
-    r"\b(ice cream|light post|street light|traffic light|ceiling light|wall light|desk light|floor light|"
-    r"picture frame|coffee table|side table|cast iron|water mill|lumber mill|archery range|air conditioner|"
-    r"first aid kit|hot dog|corn dog|golf club|golf ball|pepper mill|knife block|frying pan|cutting board|"
-    r"light bulb|light switch|fire hydrant|gas canister|bear trap|spike trap|rocket launcher|machine gun|"
-    r"wine glass|cocktail glass|washing machine|coat rack|trash can|wind turbine|street lamp|toilet paper|"
-    r"paper towel|whipped cream|candy cane|crop row|minigolf course|town hall|front wheel|back wheel|"
-    r"pick axe|staddle stone|bird bath|garage door|end cap|potion bottle|apple core|straw hat|orange juice)\b"
+    r"\b("
+    r"ice cream|light posts?|dish rack|soda glass|blacksmith shop|street light|traffic light|"
+    r"ceiling light|wall light|desk light|floor light|picture frame|coffee table|side table|"
+    r"cast iron|water mill|lumber mill|archery range|air conditioner|first aid kit|hot dog|"
+    r"corn dog|golf club|golf ball|pepper mill|knife block|frying pan|cutting board|light bulb|"
+    r"light switch|fire hydrant|gas canister|bear trap|spike trap|rocket launcher|machine gun|"
+    r"wine glass|cocktail glass|washing machine|coat rack|trash can|wind turbine|street lamp|"
+    r"toilet paper|paper towel|whipped cream|candy cane|crop row|minigolf course|town hall|"
+    r"front wheel|back wheel|pick axe|staddle stone|bird bath|garage door|end cap|potion bottle|"
+    r"apple core|straw hat|orange juice"
+    r")\b"
 )
 # Noise of files, tools and kits; never said. Single letters and numbers fall away too.
 NOISE = of("""
-    sm sk mesh meshes obj fbx glb gltf stl ply usd blend blender model models export exported final copy
-    new transformed baked geo geometry geom lod lod0 lod1 lod2 poly lowpoly highpoly game gameready
-    asset assets untitled default unnamed object objects node root scene group null empty.001 import
-    converted temp tmp test version rev v1 v2 v3 type variant variation var alt alternative sample mat
-    material texture tex common exclusive bottompivot output primitive animated detail details ui
-    the_base prototype dummy module modular armature skeletal static mobile_ready free pack kit_piece
-    kit props prop textured untextured rigged lp hp wip my evolved demonalt connect order relax all
-    detailed
-""") - of("empty new kit scene game pack test dummy")
+    sm sk mesh meshes obj fbx glb gltf stl ply usd blend model models export exported final copy new
+    transformed baked geo geometry geom lod lod0 lod1 lod2 poly lowpoly highpoly game gameready asset
+    assets untitled default unnamed object objects node root scene null empty.001 import converted temp
+    tmp test version rev v1 v2 v3 type variant variation var alt alternative sample mat material texture
+    tex common exclusive bottompivot output primitive animated detail details ui the_base prototype
+    dummy module modular armature skeletal static mobile_ready free pack kit_piece kit props prop
+    textured untextured rigged lp hp wip my connect order relax all detailed separate off color mm meshy
+    ai tripo sketchfab convert download rodin generated hunyuan luma mixamo polycam turbosquid cgtrader
+""") - of("empty new kit game pack test dummy")
 # A thing of no name.
 NAMELESS = of("""
     cube cylinder sphere plane circle cone torus icosphere uvsphere curve shape mesh object group node
@@ -231,9 +236,11 @@ KINDS = {
     "can": of("soda beer spray paint watering"),
     "fence": of("picket garden"),
     "roof": of("gable hip point"),
-    "tile": of(
-        "grass dirt sand water snow road path river straight spawn end crossing bend split start corner"
-    ),
+    "tile": of("""
+        grass dirt sand water snow road path river straight spawn end crossing bend split start
+        corner hill mountain slope bump transition fall bridge intersection side coast forest island
+        lumber ridge
+    """),
     "cactus": of("saguaro"),
     "candle": of("wax"),
     "rocket": of("toy"),
@@ -242,11 +249,21 @@ KINDS = {
     "tractor": of("police"),
     "truck": of("cargo garbage delivery fire police"),
     "train": of("cargo passenger"),
+    "cookie": of("chocolate"),
+    "donut": of("chocolate"),
+    "cupcake": of("cherry chocolate"),
+    "cake": of("birthday chocolate wedding"),
+    "popsicle": of("chocolate"),
+    "farm": of("wheat corn"),
+    "cube": of("grass"),
+    "block": of("grass"),
+    "platform": of("grass beach"),
+    "mountain": of("grass"),
     "stool": of("bar"),
     "floor": of("kitchen"),
     "statue": of("horse lion head"),
     "glass": of("wine cocktail soda"),
-    "shield": of("knight"),
+    "shield": of("knight barbarian"),
     "sofa": of("corner"),
     "bag": of("paper trash"),
     "sushi": of("salmon egg tuna shrimp"),
@@ -261,17 +278,20 @@ ROOMS = of("kitchen bathroom cabin castle garden street office")
 BEARERS = of("""
     wall roof building house tower door gate castle floor tile platform cactus plant bush wagon rock
     block hill counter table bridge road fence cabinet shelf bookcase barrier shed barn church boat ship
-    plate bed desk path sofa stairs windmill cliff turret balcony rocks tree
+    plate bed desk path sofa stairs windmill cliff turret balcony rocks tree donut armchair campfire
+    rack skewer shrine plaque hills
 """)
 BORNE = of("""
     window windows door doors doorway chimney sink backsplash columns balcony awning rocks flowers
     flower berries flag vent vents pipes antenna sail ladder tablecloth railing banner shutters books
     candles drawer drawers gate pillows towers scaffold windmill turbine crystal bush tree trees lights
     stripes barrier barriers plates bricks garage arch river waterfall mushrooms cloth roof wheels legs
-    vines cushions
+    vines cushions sprinkles logs stones planks light_posts vegetables
 """)
 # Things that hold others, and what is named behind them is in them.
-HOLDERS = of("crate basket bowl jar plate pot sack barrel bucket tray box cup mug bag cauldron chest glass")
+HOLDERS = of(
+    "crate basket bowl jar plate pot sack barrel bucket tray box cup mug bag cauldron chest glass pan"
+)
 CONTENTS = pairs("""
     carrots=carrots carrot=carrots apples=apples apple=apples potatoes=potatoes tomatoes=tomatoes
     tomato=tomatoes buns=buns cheese=cheese lettuce=lettuce onions=onions stew=stew soup=soup
@@ -282,7 +302,7 @@ CONTENTS = pairs("""
 """)
 # A quantity named behind what there is much of: "coin stack" is a stack of coins.
 QUANTITIES = pairs("""
-    stack=stack pile=pile bundle=bundle bunch=bunch stacked=stack heap=heap
+    group=group stack=stack pile=pile bundle=bundle bunch=bunch stacked=stack heap=heap
 """)
 FOOD_PARTS = of("slice half core stick bar top bottom")
 
@@ -293,7 +313,7 @@ MASS = of("""
     popcorn scaffolding furniture shelving guttering asphalt edging honey ketchup mustard parchment
     firewood lumber wood sand snow dirt soil mud ice bamboo paneling skirting coping paving hay seaweed
     salad butter chocolate camo sky clothes ammo whipped-cream frikandel soy coral railing wine food
-    cream toilet-paper paper fabric dough
+    cream toilet-paper paper fabric dough cargo pottery
 """)
 # One thing whose name looks plural.
 SINGULAR = re.compile(

@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from training.data.captions.english import is_mass, is_plural, one, plural, with_article
+from training.data.captions.english import is_mass, is_plural, number, one, plural, with_article
 from training.data.captions.lexicon import (
     AGE,
     BEARERS,
@@ -45,7 +45,11 @@ _FUNCTION = of("of with and without in on for the to a an by at n or from under"
 _EXTENSION = re.compile(r"\.(?:glb|gltf|obj|fbx|stl|ply|blend|usd[acz]?|dae|3ds)\b", re.I)
 # Sizes compared with what stood beside it in its kit.
 _SIZES = {"medium": "medium-sized", "larger": "large", "bigger": "big"}
-_HASH = re.compile(r"(?=\w*\d)(?=\w*[a-z])[0-9a-z]{8,}")
+_COUNTED = re.compile(r"\b([1-9]) (story|tier|point|way|legged|handed|seater)\b")
+_WITH_SOME = re.compile(r"\bwith ([1-9]) (?=[a-z]+s\b)")
+_COUNTS = re.compile(r"(?:one|two|three|four|five|six|seven|eight|nine|\d+)-[a-z]+")
+_OF_PARTS = SIZE | {"gable", "round", "flat"}  # said of the roof or doors that follow
+_SEVERAL = {"double": "two", "triple": "three", "quad": "four"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,8 +96,8 @@ def read_name(name: str, category: str | None) -> NounPhrase:
         person = _person(words)
         if person is not None:
             return person
-    nouns = [word for word in words if word not in _ADJECTIVES]
-    if not words or all(word in NAMELESS for word in nouns):
+    nouns = [word for place, word in enumerate(words) if not _describes(word, place, words, category)]
+    if not words or all(word in NAMELESS and (word, category) != ("plane", "vehicle") for word in nouns):
         kept = tuple(word for word in words if word in _ADJECTIVES - SIZE)
         return NounPhrase(noun=CATEGORY_NOUNS.get(category or "", "object"), adjectives=kept, named=False)
     if any(word in _FUNCTION for word in words):
@@ -106,11 +110,12 @@ def _words(name: str) -> list[str]:
     text = _EXTENSION.sub("", name)
     text = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", " ", text)
     text = re.sub(r"(?<=[a-z]{2})(?=\d)|(?<=\d)(?=[a-z]{3})", " ", text.lower())
-    text = " ".join(re.findall(r"[a-z0-9'-]+", re.sub(r"[_./:]|-(?=\W|\d|$)|(?<=\s)-", " ", text)))
+    text = " ".join(re.findall(r"[a-z0-9']+", text.replace("_", " ")))
     text = " ".join(SPELLING.get(word, word) for word in text.split())
+    text = _WITH_SOME.sub(lambda match: f"with {number(int(match[1]))} ", text)
+    text = _COUNTED.sub(lambda match: f"{number(int(match[1]))}-{match[2]}", text)
     for pattern, said in PHRASES:
-        text = pattern.sub(said, text)
-    text = " ".join(text.split())
+        text = " ".join(pattern.sub(said, text).split())
     text = COMPOUNDS.sub(lambda match: match[0].replace(" ", "_"), text)
     words = [word for word in text.split() if word not in NOISE and not _is_noise(word)]
     return _placed([*dict.fromkeys(words)])
@@ -118,7 +123,7 @@ def _words(name: str) -> list[str]:
 
 def _placed(words: list[str]) -> list[str]:
     """Without the sides of modular pieces: "gate left", "platform top middle"."""
-    while len(words) > 1 and words[-1] in ("left", "right", "center"):
+    while len(words) > 1 and words[-1] in ("left", "right", "center", "with", "and", "of", "the"):
         words = words[:-1]
     if len(words) > 2 and {words[-1], words[-2]} <= PLACES:
         words = words[:-2]
@@ -126,7 +131,10 @@ def _placed(words: list[str]) -> list[str]:
 
 
 def _is_noise(word: str) -> bool:
-    return word.isdigit() or (len(word) == 1 and word != "a") or bool(_HASH.fullmatch(word))
+    if len(word) == 1:
+        return word != "a"
+    numbered = any(letter.isdigit() for letter in word)
+    return numbered and word not in CAPITALS and not _COUNTS.fullmatch(word)
 
 
 def _person(words: list[str]) -> NounPhrase | None:
@@ -146,7 +154,7 @@ def _person(words: list[str]) -> NounPhrase | None:
             .replace("standing covering", "standing and covering the")
             .replace("standing waving", "standing and waving"),
         )
-    if text in ("casual", "formal"):
+    if text in ("casual", "formal", "beach"):
         return NounPhrase(noun=noun, after=f"in {text} clothes")
     if text in ("dress", "suit", "shirt", "tank top", "long sleeve", "long sleeve shirt", "spacesuit"):
         worn = "long-sleeved shirt" if text.startswith("long") else text
@@ -167,7 +175,7 @@ def _sentence(words: list[str]) -> NounPhrase:
     else:
         front, after = words[:cut], words[cut:]
     tail = [_spelt(word) for word in after]
-    if len(tail) > 1 and tail[0] == "with" and tail[1] not in ("a", "an", "the", "no"):
+    if len(tail) > 1 and tail[0] == "with" and tail[1] not in ("a", "an", "the", "one", "two", "three"):
         noun = " ".join(tail[1:])
         tail = ["with", one(noun, noun) if not is_plural(noun) else noun]
     if "and" in front:
@@ -197,13 +205,19 @@ def _parsed(words: list[str], category: str | None) -> NounPhrase:
     nouns = [w for i, w in enumerate(nouns) if i == 0 or w not in TRAILING]
     noun, held = _compound(nouns)
     said = " ".join([*materials[:1], *(_spelt(word) for word in noun)])
+    if held:  # "a large group of red mushrooms"
+        own = [word for word in adjectives if word not in SIZE]
+        held = " ".join(["of", *(_spelt(word) for word in [*ordered(own), *held.split()[1:]])])
+        adjectives = [word for word in adjectives if word in SIZE]
     kept = tuple(_spelt(_SIZES.get(word, word)) for word in ordered([*adjectives, *trailing]))
     return NounPhrase(noun=said, adjectives=kept, after=" ".join(part for part in (held, after) if part))
 
 
 def _describes(word: str, place: int, words: list[str], category: str | None) -> bool:
-    if word.endswith(("-story", "-sided")):
+    if _COUNTS.fullmatch(word):
         return True
+    if len(words) == 1 and word in ("orange", "giant"):
+        return False
     if word not in _ADJECTIVES:
         return False
     if category == "food" and word == "half" and place:
@@ -228,18 +242,27 @@ def _after(words: list[str], nouns: list[str], category: str | None) -> tuple[st
         return "", (set(), set())
     spent_adjectives: set[str] = set()
     phrases = []
-    for number, (i, part) in enumerate(parts):
-        end = parts[number + 1][0] if number + 1 < len(parts) else len(words)
+    ends = [*(i for i, _ in parts[1:]), len(words)]
+    for (i, part), end in zip(parts, ends, strict=True):
         own = [
             w for w in words[i + 1 : end] if w in _ADJECTIVES and w not in ("half", "decorated", "modular")
         ]
-        if category in ("building", "building_part") and i - 1 > start and words[i - 1] in SIZE:
+        if category in ("building", "building_part") and i - 1 > start and words[i - 1] in _OF_PARTS:
             own = [words[i - 1], *own]
         made = [w for w in words[i + 1 : end] if w in MATERIAL]
         spent_adjectives |= set(own)
-        bare = " ".join([*ordered(own), *(MATERIAL[w] for w in made), part])
-        phrases.append(bare if is_plural(part) or is_mass(part) else with_article(bare))
-    rest = {w for _, w in parts} | {w for i, _ in parts for w in words[i + 1 :] if w in MATERIAL}
+        bare = " ".join([*ordered(own), *(MATERIAL[w] for w in made), _spelt(part)])
+        several = next((word for word in own if word in _SEVERAL), "")
+        if several and part == "tree":
+            bare = f"{_SEVERAL[several]} {plural(part)}"
+        phrases.append(
+            bare if (several and part == "tree") or is_plural(part) or is_mass(part) else with_article(bare)
+        )
+    rest = (
+        spent_adjectives
+        | {w for _, w in parts}
+        | {w for i, _ in parts for w in words[i + 1 :] if w in MATERIAL}
+    )
     listed = " and ".join(phrases[:2])
     return f"with {listed}", (spent_adjectives, rest)
 
@@ -252,8 +275,6 @@ def _compound(nouns: list[str]) -> tuple[list[str], str]:
     if rest[-1] in QUANTITIES:
         held = " ".join(_spelt(word) for word in nouns[:-1])
         return [QUANTITIES[rest[-1]]], f"of {plural(held)}"
-    if rest[-1] == "pieces" or rest[-1] == "group":
-        return [rest[-1]], f"of {plural(' '.join(nouns[:-1]))}"
     kinds = [word for word in rest if word in KINDS.get(head, ())]
     if kinds:
         others = [word for word in rest if word not in kinds and word not in FOOD_PARTS]

@@ -90,6 +90,7 @@ def sentences(
         if measures.alike_behind and not measures.turned
         else "",
         _pieces(measures, it),
+        _plan(measures, it),
         _sides(measures),
         "the model shows this one object and nothing else.",
     ]
@@ -129,6 +130,14 @@ def _balance(m: Measures) -> str:
     if m.balance > 0.62:
         return "most of its surface lies in the upper half."
     return "most of its surface lies in the lower half." if m.balance < 0.36 else ""
+
+
+def _plan(m: Measures, it: str) -> str:
+    if m.width > 1.15 * m.depth:
+        return f"seen from above, {it} is wider from side to side than from front to back."
+    if m.depth > 1.15 * m.width:
+        return f"seen from above, {it} is longer from front to back than from side to side."
+    return f"seen from above, {it} is about as wide as it is deep."
 
 
 def _sides(m: Measures) -> str:
