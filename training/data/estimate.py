@@ -19,7 +19,7 @@ from training.data.steps import DataError, Journal, Result
 _DAY = 86_400.0
 _OF_EDITS = ("edits", "edit_geometry")  # the paper has 116,309 edit pairs, not one per asset
 
-_HEAD = "step", "items", "kept", "s/item, median", "mean", "s/asset", "KB/asset", "core-days", "TB"
+_HEAD = "step", "items", "kept", "s/item, median", "mean", "s/asset", "CPU s", "KB/asset", "core-days", "TB"
 
 ASSUMPTIONS = (
     "A worker holds one core while its item lasts, and so does the Blender that it starts; cores are as fast "
@@ -58,6 +58,7 @@ class StepCost:
     median_seconds: float  # of one item
     mean_seconds: float
     asset_seconds: float  # of one asset that came through
+    asset_cpu_seconds: float  # of it, without the processes that a worker starts; the rest is waiting
     asset_bytes: float
     core_days: float
     terabytes: float
@@ -132,6 +133,7 @@ def _cost(name: str, results: Sequence[Result], assets: int, needed: float) -> S
         median_seconds=median(seconds),
         mean_seconds=sum(seconds) / len(seconds),
         asset_seconds=each,
+        asset_cpu_seconds=sum(result.cpu_seconds for result in results) / assets,
         asset_bytes=size,
         core_days=each * needed / _DAY,
         terabytes=size * needed / 1e12,
@@ -141,8 +143,9 @@ def _cost(name: str, results: Sequence[Result], assets: int, needed: float) -> S
 def table(found: Estimate) -> str:
     """For people: a Markdown table, what it comes to, and what it rests on."""
     goal, steps = found.goal, found.steps
-    seconds, size = sum(step.asset_seconds for step in steps), sum(step.asset_bytes for step in steps)
-    total = ["all", "", f"{found.assets:,}", "", "", f"{seconds:.3f}", f"{size / 1e3:,.1f}"]
+    seconds, cpu = sum(step.asset_seconds for step in steps), sum(step.asset_cpu_seconds for step in steps)
+    size = sum(step.asset_bytes for step in steps) / 1e3
+    total = ["all", "", f"{found.assets:,}", "", "", f"{seconds:.3f}", f"{cpu:.3f}", f"{size:,.1f}"]
     return "\n".join(
         [
             *_markdown(
@@ -173,6 +176,7 @@ def _row(step: StepCost) -> list[str]:
         f"{step.median_seconds:.3f}",
         f"{step.mean_seconds:.3f}",
         f"{step.asset_seconds:.3f}",
+        f"{step.asset_cpu_seconds:.3f}",
         f"{step.asset_bytes / 1e3:,.1f}",
         f"{step.core_days:,.1f}",
         f"{step.terabytes:,.2f}",

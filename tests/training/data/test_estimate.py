@@ -48,7 +48,8 @@ def test_fewer_pictures_of_each_asset_need_more_assets() -> None:
 def test_the_table_says_what_it_comes_to() -> None:
     text = table(estimate(RESULTS, Goal(pairs=120_000_000, cores=100)))
     assert (
-        "| views  |     2 |    2 |          3.000 | 3.000 |   3.000 |      2.0 |     347.2 | 0.02 |" in text
+        "| views  |     2 |    2 |          3.000 | 3.000 |   3.000 | 0.000 |      2.0 |     347.2 | 0.02 |"
+        in text
     )
     assert "10,000,000 assets with 12 pictures each, from 20,000,000 sources." in text
     assert "1.9 core-years and 0.02 TB: 6.9 days on 100 cores, which write 0 MB/s together." in text
