@@ -26,7 +26,7 @@ AROUND = (
 )
 _BACK = 0.5  # cosine, beyond which a surface certainly shows its back
 _MATCHED = 64  # pixels of the silhouettes that are compared with a picture
-_TURNS, _LIFTS = range(-180, 180, 15), (-10.0, 5.0, 20.0, 35.0)
+_TURNS, _LIFTS = range(-180, 180, 20), (0.0, 20.0, 40.0)
 Mask = NDArray[np.bool_]
 
 

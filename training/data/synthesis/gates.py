@@ -32,14 +32,14 @@ class GateSettings:
     """Every threshold of the three axes. Lengths are shares of the longest side, areas of what is meant."""
 
     size: int = 256  # pixels of the pictures
-    match: float = 0.75  # overlap of the outline with the picture it was made from
-    inside_out: float = 0.05  # of what shows that is the back of a surface: holes and open shells
+    match: float = 0.8  # overlap of the outline with the picture it was made from
+    inside_out: float = 0.03  # of what shows that is the back of a surface: holes and open shells
     noise: float = 0.25  # balanced share of edges that bend both ways
     noise_bend: tuple[float, float] = (8.0, 80.0)  # degrees
     noise_length: float = 0.04
     warp: float = 0.01  # by which halves that mirror each other nearly differ
     variety: float = 0.02  # spread of the colours over the whole object: less is flat
-    sharpness: float = 1.4  # of its texture's edges: 1 is muddy, 2.3 as sharp as can be
+    sharpness: float = 1.55  # of its texture's edges: 1 is muddy, 2.3 as sharp as can be
     colorless: bool = False  # whether assets without colour may pass the second axis
     apart: float = 0.02  # of the silhouette, in any view, that hangs on nothing
     ragged: float = 1.9  # outline over the outline of the same silhouette, smoothed
@@ -165,11 +165,12 @@ def _sharpness(look: Look) -> float | None:
         return None
     gray = look.colors @ _LUMA
     smooth = ndimage.gaussian_filter(gray, _COARSE, truncate=_TRUNCATED)
-    fine, coarse = _slope(gray)[surface], _slope(smooth)[surface]
+    fine = ndimage.maximum_filter(_slope(gray), 3)[surface]  # sharp edges are thin
+    coarse = _slope(smooth)[surface]
     strong = coarse >= np.quantile(coarse, 1 - _STRONG)
     if float(coarse[strong].mean()) < _EDGE:
         return 1.0 if float(np.median(coarse)) > _DRIFT else None
-    return float(np.quantile(fine, 1 - _STRONG / 2) / np.quantile(coarse, 1 - _STRONG / 2))
+    return float(fine[strong].mean() / coarse[strong].mean())
 
 
 def _slope(gray: NDArray[np.float32]) -> NDArray[np.float32]:
