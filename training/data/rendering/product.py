@@ -90,6 +90,10 @@ class AssetViews:
         data: bytes = self._file.get_tensor(f"color.{index:03d}").tobytes()
         return data
 
+    def files(self, name: str) -> list[bytes]:
+        """The PNG files of "color", "depth" or "normals", of all views."""
+        return [self._file.get_tensor(f"{name}.{index:03d}").tobytes() for index in range(len(self))]
+
     def _image(self, name: str, index: int) -> Image.Image:
         return Image.open(
             io.BytesIO(self._file.get_tensor(f"{name}.{index:03d}").tobytes()), formats=("PNG",)
