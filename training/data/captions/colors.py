@@ -76,6 +76,8 @@ def name_of(lightness: float, chroma: float, hue: float) -> tuple[str, str]:
         return "black", "black"
     if lightness < 0.5 and 0.018 < chroma < 0.09 and (hue < 85 or hue > 355):
         return "brown", "dark brown"  # what bark and rubble are called, hardly coloured as they are
+    if lightness < 0.5 and chroma > 0.025 and 105 <= hue < 165:
+        return "green", "dark green"
     if lightness < 0.34 and chroma < 0.07:
         return "black", "black"
     if chroma < _GRAY or (chroma < _PALE and (lightness < 0.32 or lightness > 0.93)):

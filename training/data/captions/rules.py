@@ -45,6 +45,8 @@ class Subject:
 
 def subject_of(asset: Asset, measures: Measures) -> Subject:
     phrase = read_name(asset.name, asset.category)
+    if not phrase.named and asset.category in (None, "prop", "unknown"):
+        phrase = replace(phrase, noun=_solid(measures) or phrase.noun)
     shares = {word: share_of(word, measures.colors) for word in phrase.colors}
     wrong = [word for word, share in shares.items() if share < _NAMED]
     accents = [word for word in wrong if shares[word] > _ACCENT]
@@ -59,6 +61,15 @@ def subject_of(asset: Asset, measures: Measures) -> Subject:
         parts=_parts(asset, said),
         tags=tags[:1],
     )
+
+
+def _solid(measures: Measures) -> str:
+    """What a thing without a name may be called by its shape alone."""
+    if min(measures.width, measures.depth, measures.height) < 0.94:
+        return ""
+    if measures.boxy > 0.85 and measures.fill > 0.95:
+        return "cube"
+    return "ball" if measures.turned and measures.directions > 60 and measures.fill < 0.9 else ""
 
 
 def _parts(asset: Asset, said: set[str]) -> tuple[str, ...]:
@@ -85,7 +96,7 @@ def color_words(subject: Subject) -> str:
     """ "red", "red and white" or "": the colours that may stand before the noun."""
     colors, phrase = subject.colors, subject.phrase
     named = set(phrase.colors) - {"dark", "light"}
-    if not colors or named or {"dark", "light"} & set(phrase.adjectives):
+    if not colors or named or subject.category == "character" or {"dark", "light"} & set(phrase.adjectives):
         return ""
     if colors[0].share >= _MAIN:
         return colors[0].name
@@ -127,6 +138,8 @@ def _head(subject: Subject, rng: np.random.Generator, *, colored: bool = True) -
 
 def _foliage(subject: Subject) -> str:
     """What a tree's colours are colours of."""
+    if {"snow-covered", "dead"} & set(subject.phrase.adjectives):
+        return ""
     if not _TREES & set(subject.phrase.noun.split()) or {"stump", "trunk", "log"} & set(
         subject.phrase.noun.split()
     ):
@@ -145,7 +158,7 @@ def _medium(subject: Subject, rng: np.random.Generator) -> list[str]:
     for colored in (True, False):
         text = _head(subject, rng, colored=colored)
         clauses = sentences.clauses(subject.measures, subject.category, subject.phrase.noun, rng)
-        if not colored:
+        if not (colored or _foliage(subject)):
             clauses = [*sentences.color_clause(subject.colors, subject.phrase.colors), *clauses]
         for clause in clauses:
             if words(text) >= low + 2 * (not colored):

@@ -48,7 +48,6 @@ crosses over water or a gap: bridge
 carries the weight of what stands above: column pillar post
 closes off a space: wall
 shows a direction or a message: sign billboard signpost
-flies as a mark of who owns a place: flag banner
 marks a grave: gravestone headstone tombstone
 used to open locks: key
 used to read: book spellbook scroll
@@ -83,7 +82,9 @@ def use_of(noun: str, category: str | None) -> str:
     """A sentence of what the thing is, or "" where the noun is not known."""
     *front, last = noun.lower().split() or [""]
     known = _BY_NOUN.get(last)
-    if known is None or {"toy", "broken", "water", "icon", "fish"} & set(front):
+    if last in ("building", "house"):
+        category = None
+    if known is None or {"toy", "broken", "water", "icon", "fish", "gun", "pistol", "rifle"} & set(front):
         return _OF_KITS.get(category or "", "")
     if known.startswith(("a ", "an ", "used", "worn", "something")):
         return f"it is {known}."
