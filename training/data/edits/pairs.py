@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -11,25 +10,27 @@ from typing import Any
 
 import numpy as np
 
-from training.data.assets.asset import Asset, Material
+from training.data.assets.asset import Asset
 from training.data.assets.duplicates import geometry_hash
 from training.data.steps import seed_of
 
-from . import changes, frame, surgery, visibility
+from . import changes, frame, posing, resizing, surgery, visibility, whole
 from .changes import Change, Choice
 from .extras import extras
 from .naming import front_known
+from .phrases import a_or_an
 from .pieces import Pieces, find
+from .redrawn import change_of
 from .settings import EditSettings, Kind
-from .variations import Variation, synthetic, variations
+from .variations import Variation, variations
 
 BY = "rules 1"
 _MOVES: tuple[Callable[[Choice, np.random.Generator, EditSettings], Iterator[Change]], ...] = (
     changes.removals,
     changes.replacements,
-    changes.resizings,
+    resizing.resizings,
     changes.paintings,
-    changes.poses,
+    posing.poses,
 )
 
 
@@ -78,7 +79,7 @@ def _candidates(asset: Asset, settings: EditSettings, rng: np.random.Generator) 
             if number % 3 == 1:
                 yield from islice(given, 1)
     yield from given
-    yield from changes.wholes(asset, front_known(asset), rng)
+    yield from whole.wholes(asset, front_known(asset), rng)
 
 
 def _of_pieces(pieces: Pieces, settings: EditSettings, rng: np.random.Generator) -> Iterator[Change]:
@@ -99,63 +100,30 @@ def _varied(asset: Asset, settings: EditSettings, rng: np.random.Generator) -> I
     for turn in range(2):
         for kind in sorted(by_kind):
             if turn < len(by_kind[kind]):
-                yield _change(by_kind[kind][turn], asset)
-
-
-def _change(made: Variation, asset: Asset) -> Change:
-    named = {"family": made.family, "seed": made.seed, "draw": made.draw, "option": made.option}
-    sides = []
-    for side, parts in (("source", made.source), ("target", made.target)):
-        solid = synthetic(made.family, parts)
-        mesh = solid.to_mesh()
-        counts = [len(part.primitive.to_mesh()[1]) for part in parts]
-        provenance = asset.provenance | {"variation": json.dumps(named | {"side": side})}
-        sides.append(
-            replace(
-                asset,
-                vertices=mesh.vertices,
-                faces=mesh.faces,
-                uvs=None,
-                colors=mesh.colors,
-                materials=(Material(base_color=(1.0, 1.0, 1.0, 1.0)),),
-                face_material=np.zeros(len(mesh.faces), np.int32),
-                parts=np.repeat(np.arange(len(parts), dtype=np.int32), counts),
-                part_names=tuple(part.name for part in parts),
-                provenance=provenance,
-            )
-        )
-    kept = [np.arange(len(side.faces)) < _faces(made, made.kept) for side in sides]
-    return Change(
-        kind=made.kind,
-        instructions=made.instructions,
-        source=sides[0],
-        target=sides[1],
-        kept_source=kept[0],
-        kept_target=kept[1],
-    )
-
-
-def _faces(made: Variation, parts: int) -> int:
-    return sum(len(part.primitive.to_mesh()[1]) for part in made.source[:parts])
+                yield change_of(by_kind[kind][turn], asset)
 
 
 def _judged(
     change: Change, asset: Asset, number: int, settings: EditSettings, rng: np.random.Generator
 ) -> Pair | None:
     """The pair in its frame with its facts; None if it shows too little or something moved."""
+    if (change.source.colors is None) != (change.target.colors is None):
+        change = replace(change, source=surgery.colored(change.source), target=surgery.colored(change.target))
     source, target, shared = frame.shared(_tidy(change.source), _tidy(change.target))
     kept_source, kept_target = change.kept_source, change.kept_target
     share = frame.kept_share(source, kept_source)
+    same = bool(kept_source.all() and kept_target.all())
     if change.kind in ("add", "remove") and share < settings.kept:
+        return None
+    if change.kind == "restyle" and not same:
         return None
     moved = frame.distance_moved(source, target, kept_source, kept_target)
     if moved is not None and moved > settings.moved:
         return None
     seen = visibility.change_seen(source, target, kept_source, kept_target, rng)
-    if seen < settings.visible:
+    if seen < (settings.visible_vague if change.vague else settings.visible):
         return None
     order = rng.permutation(len(change.instructions))[: settings.instructions]
-    same = bool(kept_source.all() and kept_target.all())
     facts = {
         "frame": shared.kind,
         "unedited_share": round(share, 4),
@@ -169,7 +137,7 @@ def _judged(
     )
     return Pair(
         kind=change.kind,
-        instructions=tuple(change.instructions[i] for i in order),
+        instructions=tuple(a_or_an(change.instructions[i]) for i in order),
         source=next(sides),
         target=next(sides),
         facts=facts,

@@ -21,7 +21,8 @@ class EditSettings:
     tries: int = 40  # candidates that are looked at, at most
     max_pieces: int = 400  # assets of more are edited as a whole only
     max_faces: int = 100_000  # assets of more are left out
-    visible: float = 0.02  # share of the silhouette that must change in some view
+    visible: float = 0.025  # share of the silhouette that must change in some view
+    visible_vague: float = 0.08  # the same where the instruction can only speak of "the gray part"
     kept: float = 0.3  # share of the surface that adding and removing must leave
     moved: float = 1e-5  # what is not edited may not move farther
 
@@ -29,6 +30,6 @@ class EditSettings:
         for name in ("pairs", "per_kind", "instructions", "tries", "max_pieces", "max_faces"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
-        for name in ("visible", "kept"):
+        for name in ("visible", "visible_vague", "kept"):
             if not 0 <= getattr(self, name) < 1:
                 raise ValueError(f"{name} must lie in 0..1, not {getattr(self, name)}")

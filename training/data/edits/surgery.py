@@ -25,6 +25,11 @@ def plain(asset: Asset) -> Asset:
     return replace(asset, materials=materials, uvs=None)
 
 
+def colored(asset: Asset) -> Asset:
+    """With vertex colours: gray where none are known."""
+    return replace(asset, colors=_colors(asset))
+
+
 def without(asset: Asset, mask: Mask) -> Asset:
     """Without the masked faces; the others keep their order."""
     kept = ~mask

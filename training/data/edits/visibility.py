@@ -1,4 +1,4 @@
-"""How much of an edit can be seen: six plain views of both sides, drawn from points of their surfaces."""
+"""How much of an edit can be seen: five plain views of both sides, drawn from points of their surfaces."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ _POINTS = 24_000
 _SIZE = 64  # pixels of a view's side
 _DEEPER = 0.04  # difference of depth that shows
 _PAINTED = 30.0  # difference of a colour channel that shows
+_VIEWS = ((0, -1), (0, 1), (1, -1), (1, 1), (2, 1))  # axis and side; nobody looks from below
+_NARROW = 0.3
+_STEPS = 10_000  # of depth, per unit
 _REACH = 1.06  # half side of the box that is drawn
 Points = NDArray[np.float64]
 
@@ -23,7 +26,7 @@ def change_seen(
     kept_target: NDArray[np.bool_],
     rng: np.random.Generator,
 ) -> float:
-    """Largest share, over six views, of the silhouettes' pixels that look different, in 0..1."""
+    """Largest share, over five views, of the silhouettes' pixels that look different, in 0..1."""
     before = _cloud(source, np.ones(len(source.faces), bool), rng)
     if kept_source.any():
         # Kept faces get the same points on both sides, so that only what was edited can differ.
@@ -35,11 +38,12 @@ def change_seen(
         )
     else:
         after = _cloud(target, np.ones(len(target.faces), bool), rng)[:2]
-    return max(
-        _difference(_view(before[0], before[1], axis, side), _view(after[0], after[1], axis, side))
-        for axis in range(3)
-        for side in (-1, 1)
-    )
+    seen = [
+        _difference(_view(before[0], before[1], *view), _view(after[0], after[1], *view)) for view in _VIEWS
+    ]
+    widest = max(shown for _, shown in seen)
+    # A side view of something flat is a few pixels; that they change says little.
+    return max(differing / max(shown, _NARROW * widest, 1) for differing, shown in seen)
 
 
 def _cloud(
@@ -84,18 +88,20 @@ def _view(points: Points, colors: Points, axis: int, side: int) -> NDArray[np.fl
     cells = np.clip((points[:, across] + _REACH) / (2 * _REACH) * _SIZE, 0, _SIZE - 1).astype(np.int64)
     pixel = cells[:, 0] * _SIZE + cells[:, 1]
     depth = side * points[:, axis]
-    order = np.argsort(depth)  # the nearest is written last
+    # The nearest is written last; a radix sort of 16-bit steps is four times as fast as one of floats.
+    order = np.argsort(np.clip(depth * _STEPS, -32767, 32767).astype(np.int16), kind="stable")
     image = np.full((_SIZE * _SIZE, 4), -np.inf)
     image[pixel[order], 0] = depth[order]
     image[pixel[order], 1:] = colors[order]
     return image
 
 
-def _difference(before: NDArray[np.float64], after: NDArray[np.float64]) -> float:
+def _difference(before: NDArray[np.float64], after: NDArray[np.float64]) -> tuple[int, int]:
+    """Pixels that differ, and pixels that show something."""
     there, then = np.isfinite(before[:, 0]), np.isfinite(after[:, 0])
     both = there & then
     differs = there != then
     depth = np.abs(before[both, 0] - after[both, 0]) > _DEEPER
     color = np.abs(before[both, 1:] - after[both, 1:]).max(axis=1) > _PAINTED
     differs[both] = depth | color
-    return float(differs.sum() / max(int((there | then).sum()), 1))
+    return int(differs.sum()), int((there | then).sum())

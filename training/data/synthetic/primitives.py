@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Self
 
 import numpy as np
@@ -131,6 +131,12 @@ def sphere_grid(segments: int = ROUND_SEGMENTS) -> NDArray[np.float64]:
     return np.asarray(grid.reshape(-1, 3))
 
 
+@cache
+def unit_sphere() -> tuple[Floats, Triangles]:
+    """The hull of a grid of directions; an ellipsoid's mesh is this one, scaled."""
+    return hull_triangles(sphere_grid())
+
+
 @dataclass(frozen=True, kw_only=True)
 class Box(Primitive):
     """Axis-aligned box, its edges rounded by `rounding` (which stays within `half`)."""
@@ -226,7 +232,8 @@ class Ellipsoid(Primitive):
         return (kept * radii).astype(np.float32), normals.astype(np.float32)
 
     def to_mesh(self) -> tuple[Floats, Triangles]:
-        return hull_triangles(sphere_grid() * np.asarray(self.radii))
+        vertices, faces = unit_sphere()
+        return vertices * np.asarray(self.radii, np.float32), faces.copy()
 
     def support(self, directions: NDArray[np.float64]) -> NDArray[np.float64]:
         return np.asarray(np.linalg.norm(directions * np.asarray(self.radii), axis=1))
