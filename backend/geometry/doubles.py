@@ -12,26 +12,28 @@ from backend.geometry.orientation import Faces
 Numbers = NDArray[np.int64]
 
 
-def single(faces: Faces) -> Numbers:
-    """Numbers of the faces (m, 3) of a welded mesh that are left when no two lie at the same place.
+def single(faces: Faces) -> tuple[Numbers, NDArray[np.bool_]]:
+    """Numbers of the first face (m, 3) of a welded mesh at each place, and whether it closes nothing.
 
-    The first of a place stays. Where two solids touch, none does: over the rim of such a region their own
-    faces meet in twos, while the rim of a region modelled twice meets single faces, or nothing.
+    That is so where faces for both sides lie between solids that touch, or span a closed frame as a sheet:
+    over the rim of such a region other faces meet in twos. The rim of a region of a solid that was modelled
+    for both sides meets single faces, or nothing.
     """
     ordered = np.sort(faces, axis=1)
     _, first, place = np.unique(ordered, axis=0, return_index=True, return_inverse=True)
-    if len(first) == len(faces):
-        return np.arange(len(faces))
-    even = _even(faces, ordered)
-    ahead, behind = (np.bincount(place.ravel(), side, minlength=len(first)) for side in (even, ~even))
-    both = (ahead > 0) & (behind > 0)
-    kept = np.ones(len(first), bool)
-    kept[both] = ~_between_solids(ordered[first], both)
-    return np.sort(first[kept])
+    between = np.zeros(len(first), bool)
+    if len(first) < len(faces):
+        even = _even(faces, ordered)
+        ahead, behind = (np.bincount(place.ravel(), side, minlength=len(first)) for side in (even, ~even))
+        both = (ahead > 0) & (behind > 0)
+        if both.any():
+            between[both] = _closes_nothing(ordered[first], both)
+    order = np.argsort(first)
+    return first[order], between[order]
 
 
-def _between_solids(places: Faces, both: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """(both,) whether the region of places with faces for both sides lies between solids that touch."""
+def _closes_nothing(places: Faces, both: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """(both,) whether the rim of the region of places with faces for both sides is closed without it."""
     size = int(places.max(initial=0)) + 1
     low, high = places[:, [0, 0, 1]].ravel(), places[:, [1, 2, 2]].ravel()
     _, edge = np.unique(low * size + high, return_inverse=True)

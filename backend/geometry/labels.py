@@ -60,9 +60,14 @@ class MeshField:
         welded, merged, whole = merge(vertices, faces)
         if len(whole) == 0:
             raise ValueError(f"a mesh of {len(faces)} faces without area has no inside")
-        first = whole[single(merged[whole])]
-        oriented, patches = outward(welded, np.ascontiguousarray(merged[first]))
-        sheet = _sheets(welded, oriented, patches)[patches]
+        first, between = single(merged[whole])
+        first = whole[np.concatenate([first[~between], first[between]])]
+        oriented = np.ascontiguousarray(merged[first])
+        sheet = np.ones(len(first), bool)
+        if not between.all():
+            closing = oriented[: int((~between).sum())]
+            closing[:], patches = outward(welded, closing.copy())
+            sheet[: len(closing)] = _sheets(welded, closing, patches)[patches]
         self._extent = float(np.ptp(welded, axis=0).max())
         self.caps = np.empty((0, 3, 3))  # (k, 3, 3) triangles that close the solids
         self._winding: _Winding | None = None
@@ -115,7 +120,7 @@ class MeshField:
         self._solid = _Surface(np.concatenate([solid, self.caps]))
 
     def _missing_thickness(self, sheet: NDArray[np.bool_], wanted: float) -> NDArray[np.float64]:
-        """(m,) how much the wall behind each face's middle lacks, 0 for buried faces.
+        """(m,) how much the wall behind each face's middle lacks, 0 for buried faces, also of sheets.
 
         Infinite where there is no wall: of sheets, and where solids end in one, such as trees on a lawn.
         """
@@ -124,8 +129,10 @@ class MeshField:
         centres = corners.mean(axis=1)
         missing = np.where(sheet, np.inf, 0.0)
         lift = _PROBE * self._extent
-        left = np.flatnonzero(~sheet)
-        left = left[~self.inside(centres[left] + normals[left] * lift)]
+        outer = ~self.inside(centres + normals * lift)
+        inner = np.flatnonzero(sheet & ~outer)
+        missing[inner[self.inside(centres[inner] - normals[inner] * lift)]] = 0.0
+        left = np.flatnonzero(outer & ~sheet)
         for share in _DEPTHS if wanted > lift else ():
             left = left[~self.inside(centres[left] - normals[left] * (share * wanted))]
             missing[left] = wanted * (1.125 - share)

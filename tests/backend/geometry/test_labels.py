@@ -117,6 +117,21 @@ def test_solids_that_touch_are_one() -> None:
     np.testing.assert_allclose(label_points(two.vertices, two.faces, queries), exact, atol=1e-6)
 
 
+def test_a_sheet_for_both_sides_within_a_frame_stays() -> None:
+    """As the glass of a lid; its rim shares the edges of the frame."""
+    frame = trimesh.creation.annulus(0.6, 0.9, 0.2, sections=24)
+    inner = np.flatnonzero((np.hypot(*frame.vertices[:, :2].T) < 0.7) & (frame.vertices[:, 2] > 0))
+    inner = inner[np.argsort(np.arctan2(*frame.vertices[inner, :2].T))]
+    fan = np.array([(len(frame.vertices), a, b) for a, b in zip(inner, np.roll(inner, 1), strict=True)])
+    vertices = np.concatenate([frame.vertices, [[0, 0, 0.1]]])
+    faces = np.concatenate([frame.faces, fan, fan[:, ::-1]])
+    labels = label_points(vertices, faces, QUERIES, min_thickness=0.1)
+    within = np.hypot(QUERIES[:, 0], QUERIES[:, 1]) < 0.5
+    height = np.abs(QUERIES[within, 2] - 0.1)
+    clear = np.abs(height - 0.05) > 1e-3
+    assert ((labels[within] < 0) == (height < 0.05))[clear].all()
+
+
 @pytest.mark.parametrize("sides", [1, 2])
 def test_open_boxes_are_closed_by_flat_caps_of_which_distances_know(sides: int) -> None:
     height = BOX.face_normals[:, 2]

@@ -112,4 +112,4 @@ def read_geometry(path: Path) -> Geometry:
         raise ValueError(f"{path} is not a whole {FORMAT} file ({error})") from error
 
 
-GEOMETRY: Step[GeometrySettings] = Step(name="geometry", version=1, make=make, suffix=".safetensors")
+GEOMETRY: Step[GeometrySettings] = Step(name="geometry", version=2, make=make, suffix=".safetensors")
