@@ -60,7 +60,9 @@ def test_outcomes_equal_those_of_the_local_pool(pool: RayPool) -> None:
 def test_a_killed_worker_is_replaced_and_its_item_tried_again(pool: RayPool, tmp_path: Path) -> None:
     marks = [tmp_path / name for name in "abc"]
     marks[0].touch()
-    assert verdicts(pool.run(dies_once, marks)) == {i: (name, None) for i, name in enumerate("abc")}
+    assert verdicts(with_settings(pool, processes=1).run(dies_once, marks)) == {
+        i: (name, None) for i, name in enumerate("abc")
+    }
 
 
 def test_an_item_that_kills_every_worker_has_its_reason(pool: RayPool) -> None:
@@ -69,12 +71,12 @@ def test_an_item_that_kills_every_worker_has_its_reason(pool: RayPool) -> None:
 
 
 def test_a_hanging_item_ends_and_the_others_go_on(pool: RayPool) -> None:
-    found = verdicts(with_settings(pool, seconds=1.0).run(time.sleep, [30, 0, 0]))
+    found = verdicts(with_settings(pool, processes=1, seconds=1.0).run(time.sleep, [30, 0, 0]))
     assert found == {0: (None, "timeout: It took over 1 seconds."), 1: (None, None), 2: (None, None)}
 
 
 def test_memory_is_limited(pool: RayPool) -> None:
-    outcomes = list(with_settings(pool, memory=4 << 30).run(np.ones, [(1 << 32,), (2,)]))
+    outcomes = list(with_settings(pool, processes=1, memory=4 << 30).run(np.ones, [(1 << 32,), (2,)]))
     assert [o.rejected and o.rejected.reason for o in sorted(outcomes, key=lambda o: o.index)] == [
         "too_much_memory",
         None,
