@@ -40,12 +40,8 @@ def main() -> None:
         except MemoryError:
             reply({"reason": "too_much_memory", "detail": "Blender ran out of memory on this file."})
         except Exception as error:  # noqa: BLE001  importers raise whatever they stumble over
-            reply(
-                {
-                    "reason": "corrupt",
-                    "detail": f"Blender cannot read it ({' '.join(str(error).split())[:150]}).",
-                }
-            )
+            said = " ".join(str(error).split()).replace(job["path"], os.path.basename(job["path"]))
+            reply({"reason": "corrupt", "detail": f"Blender cannot read it ({said[:150]})."})
         finally:
             if hasattr(signal, "SIGALRM"):
                 signal.alarm(0)

@@ -66,10 +66,11 @@ def grid(figures: Iterable[str], kind: str = "") -> str:
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]], numbers: Sequence[int]) -> str:
-    """Cells are HTML; `numbers` are the columns set to the right, the last column may hold a bar."""
+    """Cells are HTML; `numbers` are the columns set to the right, bars get room."""
 
     def row(cells: Sequence[str], tag: str) -> str:
-        kinds = ['class="n"' if i in numbers else "" for i in range(len(cells))]
+        wide = [cell.startswith('<div class="bar') for cell in cells]
+        kinds = ['class="n"' if i in numbers else 'class="w"' if wide[i] else "" for i in range(len(cells))]
         return "".join(f"<{tag} {kind}>{cell}" for kind, cell in zip(kinds, cells, strict=True))
 
     lines = "".join(f"<tr>{line}" for line in [row(head, "th"), *(row(cells, "td") for cells in rows)])

@@ -165,6 +165,13 @@ def test_a_blender_that_hangs_is_ended_and_the_next_file_read(blender_folder: Pa
     assert one(blender_folder, "two.fbx").part_names
 
 
+def test_what_blender_cannot_read_is_named_without_its_folder(blender_folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "bad.fbx").write_bytes(b"nothing")
+    with pytest.raises(Rejected, match=r"corrupt: bad.fbx: .*bad.fbx") as refused:
+        one(tmp_path, "bad.fbx")
+    assert str(tmp_path) not in str(refused.value)
+
+
 def test_a_missing_blender_is_a_reason(blender_folder: Path) -> None:
     with pytest.raises(Rejected, match="no_blender"):
         ingest(Source(path=blender_folder / "two.fbx", name="two.fbx"), IngestSettings(), "/nowhere/blender")
