@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +28,7 @@ AROUND = (
 _BACK = 0.5  # cosine, beyond which a surface certainly shows its back
 _MATCHED = 64  # pixels of the silhouettes that are compared with a picture
 _TURNS, _LIFTS = range(-180, 180, 20), (0.0, 20.0, 40.0)
+_FINER = (7.0, 3.0)  # degrees around the best of those
 Mask = NDArray[np.bool_]
 
 
@@ -97,16 +99,33 @@ class Match:
 
 def best_match(asset: Asset, cut: Pixels, view: str | None) -> Match:
     """Compares outlines with a cut-out picture, from the known view or from all around."""
+    surface, shown, wanted = of_asset(asset), asset.vertices.astype(np.float64), outline(cut)
+
+    def matches(cameras: Iterable[Camera]) -> list[Match]:
+        """The best first."""
+        tried = list(cameras)
+        shots = [Shot(pose=place(camera, shown), lighting=UNLIT) for camera in tried]
+        drawn = raster(_MATCHED).draw(surface, shots)
+        found = [
+            Match(overlap=_overlap(wanted, outline(picture.color)), camera=camera)
+            for picture, camera in zip(drawn, tried, strict=True)
+        ]
+        return sorted(found, key=lambda match: -match.overlap)
+
     if view is not None:
-        cameras = [CANONICAL[view]]
-    else:
-        cameras = [Camera(azimuth=float(turn), elevation=lift) for lift in _LIFTS for turn in _TURNS]
-    surface, shown = of_asset(asset), asset.vertices.astype(np.float64)
-    shots = [Shot(pose=place(camera, shown), lighting=UNLIT) for camera in cameras]
-    wanted = outline(cut)
-    found = [_overlap(wanted, outline(picture.color)) for picture in raster(_MATCHED).draw(surface, shots)]
-    best = int(np.argmax(found))
-    return Match(overlap=found[best], camera=cameras[best])
+        return matches([CANONICAL[view]])[0]
+    best = matches(Camera(azimuth=float(turn), elevation=lift) for lift in _LIFTS for turn in _TURNS)
+    for step in _FINER:
+        near = [
+            replace(
+                match.camera, azimuth=match.camera.azimuth + turn, elevation=match.camera.elevation + lift
+            )
+            for match in best[:2]
+            for turn in (-step, 0.0, step)
+            for lift in (-step, 0.0, step)
+        ]
+        best = matches(near)
+    return best[0]
 
 
 def outline(cut: Pixels) -> NDArray[np.float32]:

@@ -92,8 +92,11 @@ def test_what_is_no_list_is_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "list.csv").write_text("prompt\na chair\n", encoding="utf-8")
     (tmp_path / "bad.parquet").write_bytes(b"nothing")
     parquet.write_table(pa.table({"words": ["a"]}), tmp_path / "other.parquet")
-    for name, sentence in (
-        ("list.csv", "no list of prompts"), ("bad.parquet", "no Parquet"), ("other.parquet", "no column 'prompt'")
-    ):  # fmt: skip
+    wrong = {
+        "list.csv": "no list of prompts",
+        "bad.parquet": "no Parquet",
+        "other.parquet": "no column 'prompt'",
+    }
+    for name, sentence in wrong.items():
         with pytest.raises(DataError, match=sentence):
             prompt_items(tmp_path / name)
