@@ -67,7 +67,7 @@ def _solid(measures: Measures) -> str:
     """What a thing without a name may be called by its shape alone."""
     if min(measures.width, measures.depth, measures.height) < 0.94:
         return ""
-    if measures.boxy > 0.85 and measures.fill > 0.95:
+    if measures.boxy > 0.7 and measures.fill > 0.9:
         return "cube"
     return "ball" if measures.turned and measures.directions > 60 and measures.fill < 0.9 else ""
 
@@ -99,7 +99,7 @@ def color_words(subject: Subject) -> str:
     if not colors or named or subject.category == "character" or {"dark", "light"} & set(phrase.adjectives):
         return ""
     if colors[0].share >= _MAIN:
-        return colors[0].name
+        return "" if colors[0].name in phrase.noun.split() else colors[0].name
     if len(colors) > 1 and colors[1].share >= _SECOND and colors[0].share + colors[1].share >= _PAIR:
         return f"{colors[0].family} and {colors[1].family}"
     return ""

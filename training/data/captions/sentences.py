@@ -79,7 +79,7 @@ def sentences(
         "" if foliage else _places(measures.colors),
         f"{start} {_proportions(measures)}.",
         f"{it} {support}." if support else "",
-        f"seen from the front, {it} {profile}." if profile else "",
+        f"{it} {profile}." if profile else "",
         _symmetry(measures, it, rng),
         _surfaces(measures, rng),
         _finish(measures, it),
@@ -87,7 +87,7 @@ def sentences(
         _style(measures, clause=False),
         _balance(measures),
         "the front and the back look alike in shape."
-        if measures.alike_behind and not measures.turned
+        if measures.alike_behind and measures.mirrored and not measures.turned
         else "",
         _pieces(measures, it),
         _plan(measures, it),
@@ -253,7 +253,7 @@ def _symmetry(m: Measures, it: str, rng: np.random.Generator) -> str:
                 ]
             )
         )
-    return ""
+    return f"{it} is symmetrical, with two matching sides." if m.alike_behind else ""
 
 
 def _style(m: Measures, *, clause: bool) -> str:

@@ -84,8 +84,21 @@ def use_of(noun: str, category: str | None) -> str:
     known = _BY_NOUN.get(last)
     if last in ("building", "house"):
         category = None
-    if known is None or {"toy", "broken", "water", "icon", "fish", "gun", "pistol", "rifle"} & set(front):
+    if known is None or {
+        "toy",
+        "broken",
+        "water",
+        "icon",
+        "fish",
+        "corn",
+        "hot",
+        "gun",
+        "pistol",
+        "rifle",
+    } & set(front):
         return _OF_KITS.get(category or "", "")
+    if known.startswith("an animal") and category not in (None, "animal"):
+        return ""
     if known.startswith(("a ", "an ", "used", "worn", "something")):
         return f"it is {known}."
     return f"it {known}."
