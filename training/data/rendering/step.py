@@ -6,6 +6,7 @@ rasteriser still adds depth and normals, which no engine would draw otherwise.
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -80,6 +81,7 @@ def make_views(item: Item, settings: ViewSettings, data: Path, product: Path) ->
         raise Rejected("no_faces", "Nothing of it can be drawn: no face has an area.")
     views = planned(asset, settings)
     shots = [shot(view) for view in views]
+    os.environ.setdefault("LP_NUM_THREADS", "1")  # Mesa's: assets are drawn side by side, one a worker
     pictures = list(raster(settings.size).draw(surface, shots))
     if settings.engine != "raster":
         colors = blender.draw(
