@@ -21,6 +21,7 @@ from training.data.pipeline import STEPS, Pipeline, PipelineSettings
 from training.data.pool import LocalPool, PoolSettings
 from training.data.records import make_records, write_records
 from training.data.report import write_report
+from training.data.round_trip import main as round_trip
 from training.data.settings_file import read_settings, settings_text
 from training.data.steps import DataError, Pool, Result
 
@@ -75,8 +76,6 @@ def run(
                 local={} if blender is None else {"blender": blender},
             )
             results = pipeline.run(until)
-        write_records(data / "records.jsonl", make_records(results))
-        write_report(data / "report.html", data, results)
         for name, found in results.items():
             typer.echo(summary(name, found))
         write_records(data / "records.jsonl", make_records(results))
@@ -95,10 +94,14 @@ def print_estimate(
     data: Data,
     pairs: Annotated[int, typer.Option(help="pairs of an image and a shape that are wanted")] = 120_000_000,
     cores: Annotated[int, typer.Option(help="cores that would work on it")] = 4096,
+    edits: Annotated[bool, typer.Option(help="count edit pairs too")] = False,
 ) -> None:
     """Work out from this folder's journals what a data set of any size would take."""
     with one_sentence():
-        typer.echo(table(estimate(measured(data), Goal(pairs=pairs, cores=cores))))
+        typer.echo(table(estimate(measured(data), Goal(pairs=pairs, cores=cores, edits=edits))))
+
+
+app.command("round-trip")(round_trip)
 
 
 @contextmanager
