@@ -83,7 +83,7 @@ def make_shape(item: Item, settings: ShapeSettings, data: Path, product: Path) -
     )
     raw = seats.image_to_3d(item.where["shapes"]).shape(request)
     row = {
-        "name": item.inputs["subject"],
+        "name": item.inputs["subject"].removeprefix("a ").removeprefix("an "),
         "category": item.inputs["noun"],
         "licence": settings.licence,
         "author": settings.author,

@@ -53,7 +53,7 @@ def test_good_models_give_assets_that_the_pipeline_takes(tmp_path: Path) -> None
     assert outcomes(found, "gates") == ["kept"]
     (result,) = found.assets
     asset = read_asset(tmp_path / "data" / asset_items([result])[0].inputs["asset"])
-    assert asset.name == "a cute robot"
+    assert asset.name == "cute robot"
     assert asset.category == "robot"
     assert asset.provenance["prompt"] == "a cute robot"
     assert (tmp_path / "data" / asset.provenance["picture"]).is_file()
