@@ -24,9 +24,20 @@ from training.data.filtering import FilterSettings
 from training.data.geometry.settings import GeometrySettings
 from training.data.geometry.step import GEOMETRY
 from training.data.rendering.step import VIEWS, ViewSettings
+from training.data.shards.pack import ShardSettings, pack, rows_of
 from training.data.steps import Item, Pool, Result, Step, run
 
-STEPS = ("ingest", "filter", "duplicates", "geometry", "views", "captions", "edits", "edit_geometry")
+STEPS = (
+    "ingest",
+    "filter",
+    "duplicates",
+    "geometry",
+    "views",
+    "captions",
+    "edits",
+    "edit_geometry",
+    "shards",
+)
 S = TypeVar("S")
 Watch = Callable[[str, int], Callable[[Result], None]]
 
@@ -42,6 +53,7 @@ class PipelineSettings:
     views: ViewSettings = field(default_factory=ViewSettings)
     captions: CaptionSettings = field(default_factory=CaptionSettings)
     edits: EditSettings = field(default_factory=EditSettings)
+    shards: ShardSettings = field(default_factory=ShardSettings)
 
 
 @dataclass
@@ -108,6 +120,12 @@ class Pipeline:
             for side in ("source", "target")
         ]
         return self._each(GEOMETRY, self.settings.geometry, items, name="edit_geometry")
+
+    def _shards(self) -> list[Result]:
+        kept = {item.key: str(item.inputs["asset"]) for item in self._kept("views")}
+        rows = rows_of(self.results, kept)
+        made = pack(self.data, rows, self.settings.shards, self.pool, self.watch)
+        return [result for results in made.values() for result in results]
 
     def _kept(self, step: str) -> list[Item]:
         """The assets that this step and all before it let pass."""
