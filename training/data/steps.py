@@ -30,6 +30,7 @@ from training.data.pool import Outcome
 
 # Reasons that lie in the machine or in our code, not in the item: the next run tries these again.
 TRANSIENT = ("crashed", "failed", "no_blender", "timeout", "too_much_memory")
+_STOPPED = "stopped"  # what a worker says when no item can be done here
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 S = TypeVar("S")
 
@@ -59,8 +60,9 @@ class Item:
 
 @dataclass(frozen=True, kw_only=True)
 class Step(Generic[S]):
-    """A named function `make(item, settings, data, product) -> facts`; it may raise Rejected.
+    """A named function `make(item, settings, data, product) -> facts`.
 
+    It may raise Rejected for the item's sake, and DataError where the machine can do none of them.
     `make` must pass to another process. It writes `product`, a path that becomes the product's name when all
     is done; with no suffix there is no product. Facts are JSON values, small.
     """
@@ -126,7 +128,7 @@ def run(
         with journal:
             for outcome in pool.run(work, [(wanted[name], name) for name in names]):
                 result = _result(outcome, wanted[names[outcome.index]], names[outcome.index])
-                _stop_when_full(result, data)
+                _stop_where_none_can_be_done(result)
                 journal.write(result)
                 results[result.hash] = result
                 if progress is not None:
@@ -225,10 +227,12 @@ def _perform(task: tuple[Item, str], *, step: Step[S], settings: S, data: Path) 
             made |= {"product": product.relative_to(data).as_posix(), "bytes": _size(unfinished)}
             _remove(product)
             unfinished.replace(product)
+    except DataError as error:
+        raise Rejected(_STOPPED, str(error)) from error
     except Exception as error:
         if not _is_full(error):
             raise
-        raise Rejected("disk_full", f"No space is left for {product.name}.") from error
+        raise Rejected(_STOPPED, str(_full_disk(data))) from error
     finally:
         _remove(unfinished)
     return {**made, "seconds": time.perf_counter() - wall, "cpu_seconds": time.process_time() - cpu}
@@ -240,9 +244,9 @@ def _result(outcome: Outcome, item: Item, name: str) -> Result:
     return Result(key=item.key, hash=name, **outcome.result)
 
 
-def _stop_when_full(result: Result, data: Path) -> None:
-    if result.rejected is not None and result.rejected.reason == "disk_full":
-        raise _full_disk(data)
+def _stop_where_none_can_be_done(result: Result) -> None:
+    if result.rejected is not None and result.rejected.reason == _STOPPED:
+        raise DataError(result.rejected.detail)
 
 
 def _full_disk(place: Path) -> DataError:

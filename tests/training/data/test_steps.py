@@ -186,6 +186,12 @@ def test_a_full_disk_ends_the_run_and_the_next_continues(tmp_path: Path, full: E
     assert made(tmp_path) == ["n1", "n2", "n2", "n3"]
 
 
+def test_what_the_machine_lacks_ends_the_run_in_its_own_words(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="^no OpenGL here$"):
+        squares(tmp_path, *numbered(1, 2, 3, n2=DataError("no OpenGL here")))
+    assert [result.cached for result in squares(tmp_path, *numbered(1, 2, 3))] == [True, False, False]
+
+
 def test_a_run_that_is_interrupted_continues(tmp_path: Path) -> None:
     def interrupt(result: Result) -> None:
         if result.key == "n2":

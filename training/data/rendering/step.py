@@ -18,9 +18,9 @@ from training.data.rendering import blender
 from training.data.rendering.cameras import CANONICAL, Camera, place
 from training.data.rendering.lighting import POOL, STUDIO, from_pool
 from training.data.rendering.product import View, write_views
-from training.data.rendering.raster import Picture, Shot, raster
+from training.data.rendering.raster import NoGraphicsError, Picture, Shot, raster
 from training.data.rendering.surfaces import of_asset
-from training.data.steps import Item, Step, seed_of
+from training.data.steps import DataError, Item, Step, seed_of
 
 Engine = Literal["raster", "workbench", "cycles"]
 
@@ -82,7 +82,10 @@ def make_views(item: Item, settings: ViewSettings, data: Path, product: Path) ->
     views = planned(asset, settings)
     shots = [shot(view) for view in views]
     os.environ.setdefault("LP_NUM_THREADS", "1")  # Mesa's: assets are drawn side by side, one a worker
-    pictures = list(raster(settings.size).draw(surface, shots))
+    try:
+        pictures = list(raster(settings.size).draw(surface, shots))
+    except NoGraphicsError as error:
+        raise DataError(str(error)) from error
     if settings.engine != "raster":
         colors = blender.draw(
             surface,
