@@ -78,7 +78,7 @@ def name_of(lightness: float, chroma: float, hue: float) -> tuple[str, str]:
         return "brown", "dark brown"  # what bark and rubble are called, hardly coloured as they are
     if lightness < 0.5 and chroma > 0.025 and 105 <= hue < 165:
         return "green", "dark green"
-    if lightness < 0.34 and chroma < 0.07:
+    if lightness < 0.31 and chroma < 0.07:
         return "black", "black"
     if chroma < _GRAY or (chroma < _PALE and (lightness < 0.32 or lightness > 0.93)):
         return _neutral(lightness)
@@ -89,7 +89,7 @@ def name_of(lightness: float, chroma: float, hue: float) -> tuple[str, str]:
 
 
 def _neutral(lightness: float) -> tuple[str, str]:
-    if lightness < 0.34:
+    if lightness < 0.31:
         return "black", "black"
     if lightness < 0.52:
         return "gray", "dark gray"

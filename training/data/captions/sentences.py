@@ -76,7 +76,7 @@ def sentences(
     found = [
         use,
         _coloring(measures.colors, it, rng),
-        "" if foliage else _places(measures.colors),
+        "" if foliage or measures.height < 0.2 else _places(measures.colors),
         f"{start} {_proportions(measures)}.",
         f"{it} {support}." if support else "",
         f"{it} {profile}." if profile else "",
@@ -182,7 +182,7 @@ def _proportions(m: Measures) -> str:
         return f"{_face(w, h)} and thin from front to back"
     if w < 0.15 * max(d, h):
         return "narrow when seen from the front"
-    if h > 1.25 * ground:
+    if h > 1.3 * ground:
         times = _times(h / ground)
         said = f"about {times} as tall as it is {'wide' if w >= d else 'deep'}"
         return said if times else "very tall and slender"
@@ -213,10 +213,10 @@ def _compared(w: float, d: float, h: float) -> str:
 
 
 def _face(w: float, h: float) -> str:
-    if h > 1.25 * w:
+    if h > 1.3 * w:
         times = _times(h / w)
         return f"about {times} as tall as it is wide" if times else "very tall, narrow"
-    if w > 1.25 * h:
+    if w > 1.3 * h:
         times = _times(w / h)
         return f"about {times} as wide as it is tall" if times else "very wide, low"
     return "about as wide as it is tall"
