@@ -38,6 +38,13 @@ _COLORS: dict[str, tuple[int, int, int]] = {
     "gray": (135, 137, 141),
     "brown": (112, 74, 46),
 }
+_LOOKS_LIKE = {
+    "gold": ("yellow", "beige", "orange"),
+    "silver": ("gray", "white", None),
+    "copper": ("brown", "orange"),
+    "wood": ("brown", "beige"),
+    "stone": ("gray", "beige", "white"),
+}
 # Colour, metallic, roughness.
 _STUFFS: dict[str, tuple[tuple[int, int, int], float, float]] = {
     "gold": ((218, 175, 75), 1.0, 0.25),
@@ -192,7 +199,7 @@ def painted(
 ) -> Change:
     kept = np.ones(len(asset.faces), bool)
     if rng.random() < 0.3:
-        word = str(rng.choice(list(_STUFFS)))
+        word = str(rng.choice([name for name in _STUFFS if color not in _LOOKS_LIKE[name]]))
         (tint, metallic, roughness), said = _STUFFS[word], wording.material(called, word, of)
     else:
         word = str(rng.choice([name for name in _COLORS if name != color]))

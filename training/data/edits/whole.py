@@ -7,10 +7,12 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from backend.geometry.sampling import face_normals
 from training.data.assets.asset import Asset
 
 from . import surgery, wording
 from .changes import Change, painted
+from .looks import color_name
 from .settings import Kind
 
 Generator = np.random.Generator
@@ -25,7 +27,7 @@ def wholes(asset: Asset, known_front: bool, rng: Generator) -> Iterator[Change]:
     kinds: list[Kind] = ["resize", "restyle", "pose"]
     for i in rng.permutation(3):
         if kinds[i] == "restyle":
-            yield painted(asset, everything, None, None, of, rng)
+            yield painted(asset, everything, None, _color(asset), of, rng)
             continue
         change = _stretch(asset, known_front, rng) if kinds[i] == "resize" else _turn(asset, known_front, rng)
         if change is None:
@@ -41,6 +43,12 @@ def wholes(asset: Asset, known_front: bool, rng: Generator) -> Iterator[Change]:
             kept_target=~everything,
             whole=True,
         )
+
+
+def _color(asset: Asset) -> str | None:
+    colors = asset.face_colors()
+    areas = face_normals(asset.vertices.astype(np.float64)[asset.faces])[1]
+    return None if colors is None else color_name(colors, areas)
 
 
 def _stretch(asset: Asset, known_front: bool, rng: Generator) -> tuple[str, Points] | None:

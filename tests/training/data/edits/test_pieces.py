@@ -41,6 +41,18 @@ def test_alike_pieces_are_a_group_and_each_has_its_own_words(table: Asset) -> No
     assert top.the == "the panel"
 
 
+def test_named_parts_are_called_by_their_names(build: Build) -> None:
+    wood = (120, 80, 50)
+    parts = [
+        ((0, 0, 0), (1.9, 0.9, 0.3), wood),
+        ((0, 0, 0.4), (0.8, 0.6, 0.5), wood),
+        ((0.5, 0, 0.2), (0.2, 0.2, 0.2), wood),
+    ]
+    pieces = _found(build(parts, "boat", ("Hull", "Cabin.001", "Cube.004")))
+    called = {c.the for group in pieces.groups if (c := call_group(pieces, group)) and c.sure}
+    assert called == {"the hull", "the cabin"}
+
+
 def test_nothing_is_called_by_words_that_fit_another(build: Build) -> None:
     cube, red = (0.3, 0.3, 0.3), (200, 40, 40)
     asset = build([((-0.2, 0, 0), cube, red), ((0.2, 0, 0), (0.3, 0.3, 0.32), red)], "thing")
