@@ -17,7 +17,13 @@ from typing import Any
 
 from training.data.assets.asset import Rejected
 
-_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
+_THREADS = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "NUMBA_NUM_THREADS",
+    "IGL_NUM_THREADS",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
