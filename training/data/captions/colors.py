@@ -139,7 +139,7 @@ def _reddish(lightness: float, chroma: float, hue: float) -> tuple[str, str]:
 def _orange(lightness: float, chroma: float, hue: float) -> tuple[str, str]:
     if lightness > 0.8 and chroma < 0.125:
         return "beige", "beige"
-    if hue > 72 and chroma > 0.12 and lightness > 0.66:
+    if hue > 72 and chroma > (0.095 if hue > 76 else 0.12) and lightness > 0.66:
         return "yellow", "golden yellow"
     if chroma > 0.135 and lightness > 0.62:
         return "orange", "orange"

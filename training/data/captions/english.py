@@ -52,6 +52,15 @@ def plural(noun: str) -> str:
     return " ".join([*front, made])
 
 
+def singular(noun: str) -> str:
+    """ "rock platforms" -> "rock platform"; words of irregular plurals stay."""
+    if not noun.endswith("s") or head(noun) in PLURALS:
+        return noun
+    if noun.endswith("ies"):
+        return f"{noun[:-3]}y"
+    return noun[:-2] if noun.endswith(("shes", "ches", "xes")) else noun[:-1]
+
+
 def with_article(phrase: str) -> str:
     """ "an oak", "a UFO"."""
     vowel = bool(VOWEL_SOUND.match(phrase)) and not VOWEL_EXCEPTIONS.match(phrase)

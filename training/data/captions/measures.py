@@ -36,7 +36,7 @@ class Measures:
     mirrored: bool  # left and right
     turned: bool  # looks the same from every side
     alike_behind: bool  # the front and the back
-    boxy: float  # share of the surface that faces along an axis, to within 10 degrees
+    boxy: float  # share of the surface that faces along an axis, to within 10 degrees; 0 if not all three
     directions: int  # in how many directions nine tenths of it face, in steps of about 20 degrees
     fill: float  # share of its box that it covers seen from the front
     balance: float  # mean height of the surface, 0 (bottom) to 1 (top)
@@ -65,7 +65,7 @@ def measure(asset: Asset, geometry: Geometry | None) -> Measures:
         colors=() if colors is None else tuple(palette(colors, heights)),
         mirrored=_alike(points, np.diag([-1.0, 1.0, 1.0])),
         alike_behind=_alike(points, np.diag([1.0, -1.0, 1.0])),
-        boxy=float((np.abs(normals).max(axis=1) > np.cos(np.radians(10))).mean()),
+        boxy=_boxy(normals),
         directions=_directions(normals),
         fill=_fill(points, low, size),
         balance=float(heights.mean()),
@@ -101,6 +101,11 @@ def _surface(
     a, b, c = triangles[face].transpose(1, 0, 2)
     points = a + u * (b - a) + v * (c - a)
     return points, normals[face], surface_colors(asset, points, face) if known else None
+
+
+def _boxy(normals: NDArray[np.float64]) -> float:
+    along = (np.abs(normals) > np.cos(np.radians(10))).mean(axis=0)
+    return float(along.sum()) if along.min() > 0.015 else 0.0  # a disc has two sides and no corners
 
 
 def _directions(normals: NDArray[np.float64]) -> int:

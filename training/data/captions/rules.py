@@ -13,7 +13,15 @@ import numpy as np
 from training.data.assets.asset import Asset
 from training.data.captions import sentences
 from training.data.captions.colors import NamedColor, share_of
-from training.data.captions.english import capitalised, counted, is_plural, listed, plural
+from training.data.captions.english import (
+    capitalised,
+    collective,
+    counted,
+    is_plural,
+    listed,
+    plural,
+    singular,
+)
 from training.data.captions.lengths import LENGTHS, fits, words
 from training.data.captions.lexicon import AGE, ORIGIN, PARTS, of
 from training.data.captions.measures import Measures
@@ -47,6 +55,8 @@ def subject_of(asset: Asset, measures: Measures) -> Subject:
     phrase = read_name(asset.name, asset.category)
     if not phrase.named and asset.category in (None, "prop", "unknown"):
         phrase = replace(phrase, noun=_solid(measures) or phrase.noun)
+    if measures.pieces == 1 and is_plural(phrase.noun) and collective(phrase.noun) == "group":
+        phrase = replace(phrase, noun=singular(phrase.noun))  # one connected piece is no group
     shares = {word: share_of(word, measures.colors) for word in phrase.colors}
     wrong = [word for word, share in shares.items() if share < _NAMED]
     accents = [word for word in wrong if shares[word] > _ACCENT]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from training.data.captions.lexicon import of
+
 _TABLE = """
 a seat for one person: chair armchair stool throne recliner
 a seat for several people: bench sofa couch pew
@@ -72,6 +74,10 @@ _BY_NOUN = {
     for use, nouns in (line.split(":") for line in _TABLE.strip().splitlines())
     for noun in nouns.split()
 }
+_GROUND = of("""
+    road tile path floor platform river ground minigolf_course track street block dock pavement driveway
+    sidewalk plate crossroad rail bridge
+""")
 _OF_KITS = {
     "building_part": "it is meant to be joined with other parts of a building.",
     "road_tile": "it is a piece of ground that can be joined with others.",
@@ -96,7 +102,8 @@ def use_of(noun: str, category: str | None) -> str:
         "pistol",
         "rifle",
     } & set(front):
-        return _OF_KITS.get(category or "", "")
+        ground = _GROUND & set(noun.replace("minigolf course", "minigolf_course").split())
+        return _OF_KITS.get(category or "", "") if category != "road_tile" or ground else ""
     if known.startswith("an animal") and category not in (None, "animal"):
         return ""
     if known.startswith(("a ", "an ", "used", "worn", "something")):

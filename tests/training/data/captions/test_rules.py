@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
+from training.data.captions.colors import name_of, oklch
 from training.data.captions.english import counted, with_article
 from training.data.captions.lengths import check, distinct
 from training.data.captions.names import read_name
+from training.data.captions.uses import use_of
 
 
 @pytest.mark.parametrize(
@@ -50,3 +53,26 @@ def test_a_caption_of_the_wrong_length_is_named() -> None:
 def test_distinct_n_grams_fall_with_repetition() -> None:
     assert distinct(["a red chair", "a red chair"], 2) == 0.5
     assert distinct([], 1) == 0.0
+
+
+def test_what_a_thing_is_for_follows_its_noun_and_not_a_doubtful_category() -> None:
+    assert use_of("dining chair", "furniture") == "it is a seat for one person."
+    assert use_of("corn dog", "food") == use_of("ash tray", "container") == ""
+    assert use_of("floor chalkboard", "road_tile") == ""
+
+
+@pytest.mark.parametrize(
+    ("srgb", "name"),
+    [
+        ((235, 165, 50), "golden yellow"),
+        ((255, 0, 0), "red"),
+        ((60, 40, 35), "dark brown"),
+        ((128, 130, 132), "gray"),
+        ((58, 183, 149), "green"),
+        ((40, 70, 140), "blue"),
+        ((255, 192, 203), "pink"),
+    ],
+)
+def test_colors_have_the_names_people_give_them(srgb: tuple[int, int, int], name: str) -> None:
+    (row,) = oklch(np.array([srgb], np.uint8))
+    assert name_of(*row)[1] == name
