@@ -97,6 +97,7 @@ def use_of(noun: str, category: str | None) -> str:
         "icon",
         "fish",
         "corn",
+        "ash",
         "hot",
         "gun",
         "pistol",
