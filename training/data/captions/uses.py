@@ -75,7 +75,7 @@ _BY_NOUN = {
     for noun in nouns.split()
 }
 _GROUND = of("""
-    road tile path floor platform river ground minigolf_course track street block dock pavement driveway
+    road tile path platform river ground minigolf_course track street block dock pavement driveway
     sidewalk plate crossroad rail bridge
 """)
 _OF_KITS = {
@@ -104,7 +104,9 @@ def use_of(noun: str, category: str | None) -> str:
         "rifle",
     } & set(front):
         ground = _GROUND & set(noun.replace("minigolf course", "minigolf_course").split())
-        return _OF_KITS.get(category or "", "") if category != "road_tile" or ground else ""
+        return (
+            _OF_KITS.get(category or "", "") if category != "road_tile" or ground or last == "floor" else ""
+        )
     if known.startswith("an animal") and category not in (None, "animal"):
         return ""
     if known.startswith(("a ", "an ", "used", "worn", "something")):
