@@ -1,7 +1,7 @@
 """`omni123-train`: make labelled shapes, train tokenizers and transformers, export weights.
 
-omni123-train data synthetic --out runs/data/train --count 12000
-omni123-train shape-tokenizer --data runs/data --run runs/shape_tokenizer
+omni123-train data run --source procedural:12000 --data data
+omni123-train shape-tokenizer --data data --run runs/shape_tokenizer
 """
 
 from __future__ import annotations
@@ -12,62 +12,60 @@ from typing import Annotated
 import typer
 
 from training.data.cli import app as data
+from training.data.cli import one_sentence, progress_bar, summary
 from training.evaluation.cli import app as evaluate
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
 app.add_typer(data, name="data")
 app.add_typer(evaluate, name="evaluate")
 
-Out = Annotated[Path, typer.Option(help="folder that receives the shards")]
+Data = Annotated[Path, typer.Option(help="data folder, or its folder of shards alone")]
 Processes = Annotated[int, typer.Option(help="worker processes")]
 
 
-@data.command("synthetic")
-def data_synthetic(out: Out, count: int = 12000, first_seed: int = 0, processes: Processes = 2) -> None:
-    """Procedural objects, one per seed; seeds from 10,000,000 on are kept for validation."""
-    from training.data.shape_samples import SamplingSettings, build_synthetic
-
-    build_synthetic(
-        out, range(first_seed, first_seed + count), settings=SamplingSettings(), processes=processes
-    )
-
-
-@data.command("corpus")
-def data_corpus(
-    out: Out,
-    corpus: Annotated[Path, typer.Option(help="folder of the packed mesh corpus")],
-    split: str = "train",
+@data.command("pictures")
+def data_pictures(
+    data: Annotated[Path, typer.Option(help="data folder")],
+    source: Annotated[Path, typer.Option(help="folder of pictures, each with a .txt of captions or a row")],
+    licence: Annotated[str, typer.Option(help="of pictures whose row names none")] = "unknown",
     processes: Processes = 2,
 ) -> None:
-    """One split of a packed mesh corpus."""
-    from training.data.shape_samples import SamplingSettings, build_corpus
+    """Pack people's own captioned pictures: the pool of text_to_image."""
+    from training.data.pool import LocalPool, PoolSettings
+    from training.data.shards.pack import ShardSettings, pack, rows_of
+    from training.data.shards.pictures import PICTURES, PictureSettings, picture_items
+    from training.data.steps import run
 
-    build_corpus(out, corpus, split, settings=SamplingSettings(), processes=processes)
+    pool = LocalPool(PoolSettings(processes=processes))
+    settings = PictureSettings(licence=licence)
+    with one_sentence():
+        items = picture_items(source)
+        made = run(PICTURES, settings, items, data, pool, progress_bar("pictures", len(items)))
+        pack(data, rows_of({"pictures": made}, {}), ShardSettings(), pool, progress_bar)
+        typer.echo(summary("pictures", made))
 
 
-@data.command("views")
-def data_views(
-    out: Out,
-    corpus: Annotated[Path | None, typer.Option(help="picture a split of this packed corpus")] = None,
-    split: str = "train",
-    count: Annotated[int, typer.Option(help="procedural objects, where no corpus is named")] = 6000,
-    first_seed: int = 0,
-    processes: Processes = 2,
+@data.command("stats")
+def data_stats(
+    data: Data,
+    image: Annotated[int, typer.Option(help="tokens of one image")] = 1024,
+    shape: Annotated[int, typer.Option(help="tokens of one shape")] = 1024,
+    text: Annotated[int, typer.Option(help="tokens of one text")] = 77,
+    split: Annotated[str, typer.Option(help="train, val or test")] = "train",
 ) -> None:
-    """Coloured pictures from the six canonical sides and from anywhere; needs OpenGL."""
-    from training.data.views import ViewSettings, build_corpus, build_synthetic
+    """Print the paper's Table 1 for a data set, the tasks it serves and its licences."""
+    from training.data.shards.dataset import Dataset
+    from training.data.shards.pools import Lengths, table
 
-    settings = ViewSettings()
-    if corpus is not None:
-        build_corpus(out, corpus, split, settings=settings, processes=processes)
-    else:
-        seeds = range(first_seed, first_seed + count)
-        build_synthetic(out, seeds, settings=settings, processes=processes)
+    dataset = Dataset(data)
+    typer.echo(table(dataset.description["pools"], Lengths(text=text, image=image, shape=shape), split))
+    typer.echo(f"tasks: {', '.join(dataset.tasks) or 'none'}")
+    typer.echo(f"licences: {', '.join(f'{name} {count:,}' for name, count in dataset.licences.items())}")
 
 
 @app.command("shape-tokenizer")
 def shape_tokenizer(
-    data: Annotated[Path, typer.Option(help="folder with train/ and val/ shards")],
+    data: Data,
     run: Annotated[Path, typer.Option(help="folder of checkpoints and logs; an existing run continues")],
     stop_after: Annotated[int | None, typer.Option(help="stop at this step")] = None,
 ) -> None:
@@ -83,7 +81,7 @@ def shape_tokenizer(
 
 @app.command("shape-decoder")
 def shape_decoder(
-    data: Annotated[Path, typer.Option(help="folder with train/ and val/ shards")],
+    data: Data,
     tokenizer_run: Annotated[Path, typer.Option(help="run folder of the shape tokenizer to start from")],
     run: Annotated[Path, typer.Option(help="folder of checkpoints and logs; an existing run continues")],
     stop_after: Annotated[int | None, typer.Option(help="stop at this step")] = None,
@@ -101,7 +99,7 @@ def shape_decoder(
 
 @app.command("image-vae")
 def image_vae(
-    data: Annotated[Path, typer.Option(help="folder with train/ and val/ views")],
+    data: Data,
     run: Annotated[Path, typer.Option(help="folder of checkpoints and logs; an existing run continues")],
     stop_after: Annotated[int | None, typer.Option(help="stop at this step")] = None,
 ) -> None:
@@ -112,12 +110,17 @@ def image_vae(
 
     settings = mini_vae()
     save_recipe(run, settings)
-    train(ImageVAETask(settings, *view_pictures(data)), settings.loop, run, stop_after=stop_after)
+    train(
+        ImageVAETask(settings, *view_pictures(data, settings.config.size)),
+        settings.loop,
+        run,
+        stop_after=stop_after,
+    )
 
 
 @app.command("image-tokenizer")
 def image_tokenizer(
-    data: Annotated[Path, typer.Option(help="folder with train/ and val/ views")],
+    data: Data,
     vae_run: Annotated[Path, typer.Option(help="run folder of stage I")],
     run: Annotated[Path, typer.Option(help="folder of checkpoints and logs; an existing run continues")],
     stop_after: Annotated[int | None, typer.Option(help="stop at this step")] = None,
@@ -129,32 +132,34 @@ def image_tokenizer(
 
     settings = mini_tokenizer()
     save_recipe(run, settings)
-    task = ImageTokenizerTask(settings, trained_vae(vae_run), *view_pictures(data))
+    task = ImageTokenizerTask(settings, trained_vae(vae_run), *view_pictures(data, settings.config.vae.size))
     train(task, settings.loop, run, stop_after=stop_after)
 
 
 @app.command()
 def tokens(
-    tokenizer_run: Annotated[Path, typer.Option(help="run folder of the shape tokenizer")],
-    out: Annotated[Path, typer.Option(help="folder that receives the token files")],
-    data: Annotated[Path, typer.Option(help="folder with train/ and val/ shards")],
+    data: Annotated[Path, typer.Option(help="data folder whose shards are tokenised")],
+    shape_run: Annotated[Path | None, typer.Option(help="run folder of the shape tokenizer")] = None,
+    image_run: Annotated[Path | None, typer.Option(help="run folder of the image tokenizer")] = None,
+    processes: Processes = 2,
 ) -> None:
-    """Tokenise labelled shapes for the transformer; does nothing where this tokenizer has done so."""
-    from training.data.shape_samples import load_samples
-    from training.data.shape_tokens import encode, sampled_surfaces
-    from training.shape_tokenizer import trained_tokenizer
+    """Tokenise shapes, views and pictures; does nothing where these tokenizers have done so."""
+    from training.data.pool import LocalPool, PoolSettings
+    from training.data.shards.tokens import TokenSettings, tokenise
 
-    tokenizer = trained_tokenizer(tokenizer_run)
-    for split, kind in (("val", "synthetic"), ("train", "corpus"), ("train", "synthetic")):
-        if any((data / split).glob(f"{kind}-*")):
-            samples = load_samples(data / split, f"{kind}-*.safetensors")
-            encode(sampled_surfaces(samples), len(samples), tokenizer, out / f"{split}-{kind}.safetensors")
+    if shape_run is None and image_run is None:
+        raise typer.BadParameter("name a run with --shape-run or --image-run")
+    pool = LocalPool(PoolSettings(processes=processes, seconds=3600.0))
+    with one_sentence():
+        for kind, run in (("shape", shape_run), ("image", image_run)):
+            if run is not None:
+                tokenise(data, kind, run, TokenSettings(), pool, progress_bar)
 
 
 @app.command("text-to-shape")
 def text_to_shape(
     tokenizer_run: Annotated[Path, typer.Option(help="run folder of the shape tokenizer")],
-    tokens: Annotated[Path, typer.Option(help="folder of the token files")],
+    data: Data,
     run: Annotated[Path, typer.Option(help="folder of checkpoints and logs; an existing run continues")],
     stop_after: Annotated[int | None, typer.Option(help="stop at this step")] = None,
 ) -> None:
@@ -165,7 +170,7 @@ def text_to_shape(
 
     settings = recipe()
     save_recipe(run, settings)
-    train(load_task(settings, tokenizer_run, tokens), settings.loop, run, stop_after=stop_after)
+    train(load_task(settings, tokenizer_run, data), settings.loop, run, stop_after=stop_after)
 
 
 @app.command()

@@ -22,7 +22,7 @@ from backend.image_tokenizer.tokenizer import QFormerTokenizer, QFormerTokenizer
 from backend.image_tokenizer.vae import ImageVAE, ImageVAEConfig
 from backend.shape_tokenizer.quantizer import CodebookUsage
 from training.data.pictures import Pictures, ViewPictures, as_images
-from training.data.views import load_views
+from training.data.views import Views
 from training.evaluation.images import compare, reconstructions, report, vae_reconstructions
 from training.loop import LoopSettings, averaged_weights, saved_recipe
 
@@ -253,10 +253,10 @@ def fixed_images(pictures: Pictures) -> Tensor:
     return as_images(pictures.read(pictures.draw(np.random.default_rng(0), count)))
 
 
-def view_pictures(data: Path) -> tuple[ViewPictures, ViewPictures]:
-    """Training and held-out views below `data`, as `omni123-train data views` lays them out."""
-    train = ViewPictures(load_views(data / "train"))
-    return train, ViewPictures(load_views(data / "val"), train.kinds)
+def view_pictures(data: Path, size: int) -> tuple[ViewPictures, ViewPictures]:
+    """Training and held-out views of a data folder, as `omni123-train data run` makes them."""
+    train = ViewPictures(Views(data, "train", size))
+    return train, ViewPictures(Views(data, "val", size), train.kinds)
 
 
 def trained_vae(run: Path) -> ImageVAE:

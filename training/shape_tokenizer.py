@@ -22,11 +22,12 @@ from backend.shape_tokenizer.grid import LOGITS_PER_UNIT, GridShapeTokenizer, Gr
 from backend.shape_tokenizer.perceiver import PerceiverShapeTokenizer, PerceiverShapeTokenizerConfig
 from backend.shape_tokenizer.quantizer import CodebookUsage
 from backend.shape_tokenizer.transport import OptimalTransport
-from training.data.shape_samples import ShapeSamples, load_samples
+from training.data.shape_samples import ShapeSamples, is_procedural, load_samples
 from training.loop import LoopSettings, averaged_weights, saved_recipe
 
 Config = GridShapeTokenizerConfig | PerceiverShapeTokenizerConfig
 Tokenizer = GridShapeTokenizer | PerceiverShapeTokenizer
+_JUDGED = 6144  # queries of each held-out shape that evaluations ask for, about
 PREFIXES = (2, 4, 8)  # parts of the sequence that are evaluated alone, where tails are dropped
 # Signed distances are learned up to this, canonical units: three cells of the feature field.
 BAND = 0.15
@@ -44,7 +45,7 @@ class ShapeTokenizerRecipe:
     quantise_from: int = 1000  # step at which codes become discrete
     transport: OptimalTransport | None = None  # assigns codes in training; nearest codes without
     code_weight: float = 0.25  # of the quantiser's loss
-    corpus_share: float = 0.35  # of the batch, where corpus shards are given
+    corpus_share: float = 0.35  # of the batch, where there are shapes that are not procedural
     restart_every: int = 200  # steps between restarts of unused codes
 
     def __post_init__(self) -> None:
@@ -106,7 +107,7 @@ class ShapeTokenizerTask:
         for samples, share, turn in self.sets:
             count = round(size * share)
             if count:
-                rows = rng.choice(len(samples), size=count, p=_probabilities(samples))
+                rows = rng.choice(len(samples), size=count, p=samples.probabilities())
                 parts.append(draw(samples, rows, self.recipe.points, self.recipe.queries, rng, turn=turn))
         return {name: torch.from_numpy(np.concatenate([part[name] for part in parts])) for name in parts[0]}
 
@@ -145,11 +146,11 @@ class ShapeTokenizerTask:
         used: set[int] = set()
         rows = np.arange(len(self.held_out))
         for part in np.array_split(rows, max(1, len(rows) // 16)):
-            whole = self.held_out.queries.shape[1]
-            batch = draw(self.held_out, part, 4096, whole, None, turn=False)
+            every = max(1, self.held_out.queries.shape[1] // _JUDGED)
+            batch = draw(self.held_out, part, 4096, every, None, turn=False)
             tensors = {name: torch.from_numpy(value) for name, value in batch.items()}
             asked = (tensors["points"], tensors["normals"], tensors["queries"])
-            near, prefixes = whole * 2 // 3, {}
+            near, prefixes = -(-self.held_out.n_near // every), {}
             with torch.autocast("cpu", torch.bfloat16, enabled=self.recipe.loop.precision == "bf16"):
                 logits, ids, _ = model(*asked)
                 for share in PREFIXES if self.recipe.tail_dropout else ():
@@ -158,7 +159,7 @@ class ShapeTokenizerTask:
             used.update(ids.unique().tolist())
             inside, truth = logits > 0, tensors["distances"] < 0
             for row, index in enumerate(part):
-                kind = "synthetic" if self.held_out.ids[index].startswith("synthetic") else "corpus"
+                kind = "synthetic" if is_procedural(self.held_out.ids[index]) else "corpus"
                 scores.setdefault(f"iou_{kind}", []).append(_iou(inside[row, near:], truth[row, near:]))
                 scores.setdefault(f"near_{kind}", []).append(_iou(inside[row, :near], truth[row, :near]))
                 for share, early in prefixes.items():
@@ -237,12 +238,6 @@ def _tokenizer(kind: str, config: Config) -> Tokenizer:
     return tokenizer
 
 
-def _probabilities(samples: ShapeSamples) -> NDArray[np.float64]:
-    weights = samples.weights()
-    share: NDArray[np.float64] = weights / weights.sum()
-    return share
-
-
 def field_loss(logits: Tensor, distances: Tensor) -> tuple[Tensor, dict[str, float]]:
     """L1 on the truncated signed distance plus cross-entropy on the side.
 
@@ -264,7 +259,9 @@ def draw(
     *,
     turn: bool,
 ) -> dict[str, NDArray[np.float32]]:
-    """Arrays of these shapes: a random part of their points and queries (all, where rng is None).
+    """Arrays of these shapes: a random part of their points and queries.
+
+    Where rng is None, the first points and one of so many queries.
 
     Shapes are mirrored in x at random, and where `turn` is set also turned by quarters about z: both keep the
     signed distance, and a tokenizer has no use for an object's heading.
@@ -274,7 +271,9 @@ def draw(
     if rng is not None:
         pick = rng.permutation(shape.shape[1])[:points]
         ask = rng.permutation(query.shape[1])[:queries]
-        shape, normal, query, distance = shape[:, pick], normal[:, pick], query[:, ask], distance[:, ask]
+    else:
+        pick, ask = np.arange(min(points, shape.shape[1])), np.arange(0, query.shape[1], queries)
+    shape, normal, query, distance = shape[:, pick], normal[:, pick], query[:, ask], distance[:, ask]
     arrays = {
         "points": shape.astype(np.float32),
         "normals": normal.astype(np.float32) / 127,
@@ -302,13 +301,16 @@ def _iou(a: Tensor, b: Tensor) -> float:
 
 
 def load_task(recipe: ShapeTokenizerRecipe, data: Path, start: Tokenizer | None = None) -> ShapeTokenizerTask:
-    """The task on `data/train` and `data/val`, as `omni123-train data` lays them out.
+    """The task on a data folder, as `omni123-train data run` makes it.
 
     With a tokenizer to start from, the stage that trains its decoder alone.
     """
-    train, val = data / "train", data / "val"
-    corpus = load_samples(train, "corpus-*.safetensors") if any(train.glob("corpus-*")) else None
-    synthetic, held_out = load_samples(train, "synthetic-*.safetensors"), load_samples(val)
+    corpus = load_samples(data, "train", lambda source: not is_procedural(source))
+    synthetic, held_out = load_samples(data, "train", is_procedural), load_samples(data, "val")
+    if synthetic is None:
+        synthetic, corpus = corpus, None
+    if synthetic is None or held_out is None:
+        raise ValueError(f"{data} needs shapes to train on and shapes held out; add more sources")
     if start is None:
         return ShapeTokenizerTask(recipe, synthetic, corpus, held_out)
     return ShapeDecoderTask(recipe, start, synthetic, corpus, held_out)

@@ -19,6 +19,7 @@ from backend.model.text import TextEncoder, text_encoder
 from backend.model.transformer import DualStreamTransformer
 from backend.sequence import batch, build
 from backend.tasks import TASKS
+from training.data.shape_samples import is_procedural
 from training.data.shape_tokens import ShapeTokens, load_tokens
 from training.loop import LoopSettings
 from training.shape_tokenizer import trained_tokenizer
@@ -34,7 +35,7 @@ class TextToShapeRecipe:
     config: TransformerConfig
     loop: LoopSettings
     text_dropout: float = 0.1  # paper section 5
-    corpus_share: float = 0.25  # of the batch, where corpus tokens are given
+    corpus_share: float = 0.25  # of the batch, where there are shapes that are not procedural
 
 
 class TextToShapeTask:
@@ -102,15 +103,21 @@ class TextToShapeTask:
         return {name: value / len(rows) for name, value in sums.items()}
 
 
-def load_task(recipe: TextToShapeRecipe, tokenizer_run: Path, tokens: Path) -> TextToShapeTask:
-    """The task on the token files that `omni123-train tokens` wrote."""
+def load_task(recipe: TextToShapeRecipe, tokenizer_run: Path, data: Path) -> TextToShapeTask:
+    """The task on a data folder whose shapes `omni123-train tokens` has tokenised."""
     tokenizer = trained_tokenizer(tokenizer_run)
-    corpus = tokens / "train-corpus.safetensors"
+    synthetic = load_tokens(data, "train", tokenizer, is_procedural)
+    corpus = load_tokens(data, "train", tokenizer, lambda source: not is_procedural(source))
+    held_out = load_tokens(data, "val", tokenizer)
+    if synthetic is None:
+        synthetic, corpus = corpus, None
+    if synthetic is None or held_out is None:
+        raise ValueError(f"{data} needs captioned shapes to train on and shapes held out; add more sources")
     return TextToShapeTask(
         recipe,
         tokenizer.codebook(),
         text_encoder(TEXT_ENCODER),
-        load_tokens(tokens / "train-synthetic.safetensors", tokenizer),
-        load_tokens(corpus, tokenizer) if corpus.exists() else None,
-        load_tokens(tokens / "val-synthetic.safetensors", tokenizer),
+        synthetic,
+        corpus,
+        held_out,
     )

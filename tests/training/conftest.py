@@ -1,14 +1,22 @@
-"""Small exact shapes, and a fresh accelerate for every run."""
+"""Small exact shapes, a small data folder, and a fresh accelerate for every run."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
 from accelerate.state import AcceleratorState
 
+from training.data.geometry.settings import GeometrySettings
+from training.data.pipeline import Pipeline, PipelineSettings
+from training.data.pool import LocalPool, PoolSettings
+from training.data.rendering.step import ViewSettings
 from training.data.shape_samples import ShapeSamples
+from training.data.shards.dataset import Dataset
+from training.data.shards.pack import ShardSettings, pack, rows_of
+from training.data.steps import Result
 
 
 @pytest.fixture(autouse=True)
@@ -30,11 +38,55 @@ def balls() -> ShapeSamples:
     near = points[:, :256] + rng.normal(scale=0.05, size=(8, 256, 3))
     queries = np.concatenate([near, rng.uniform(-1.05, 1.05, (8, 128, 3))], axis=1)
     return ShapeSamples(
-        ids=[f"{kind}/{row}" for row in range(4) for kind in ("synthetic", "pack")],
+        ids=[f"{kind}/{row}" for row in range(4) for kind in ("procedural", "pack")],
         sources=["ball"] * 8,
-        captions=[("ball", "a ball")] * 8,
+        n_near=256,
         points=points.astype(np.float16),
         normals=np.round(normals * 127).astype(np.int8),
         queries=queries.astype(np.float16),
         distances=(np.linalg.norm(queries - centers, axis=-1) - radii[..., 0]).astype(np.float16),
     )
+
+
+SETTINGS = PipelineSettings(
+    geometry=GeometrySettings(n_points=64, n_near=48, n_uniform=32), views=ViewSettings(size=32, n_lit=1)
+)
+
+
+def silent(name: str, total: int) -> Callable[[Result], None]:
+    return lambda result: None
+
+
+def run_steps(data: Path, count: int) -> dict[str, list[Result]]:
+    pipeline = Pipeline(
+        sources=[f"procedural:{count}"],
+        data=data,
+        settings=SETTINGS,
+        pool=LocalPool(PoolSettings(processes=1)),
+        watch=silent,
+    )
+    return pipeline.run("captions")
+
+
+def pack_all(data: Path, count: int, per_shard: int = 2) -> dict[str, list[Result]]:
+    results = run_steps(data, count)
+    assets = {
+        entry["key"]: f"{result.product}/{entry['file']}"
+        for result in results["ingest"]
+        for entry in result.facts["assets"]
+    }
+    pool = LocalPool(PoolSettings(processes=1))
+    return pack(data, rows_of(results, assets), ShardSettings(per_shard=per_shard, held_out=3), pool, silent)
+
+
+@pytest.fixture(scope="session")
+def packed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder of six objects, two to a file."""
+    data = tmp_path_factory.mktemp("data")
+    pack_all(data, 6)
+    return data
+
+
+@pytest.fixture
+def dataset(packed: Path) -> Dataset:
+    return Dataset(packed)

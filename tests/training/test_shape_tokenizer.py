@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from backend.shape_tokenizer.grid import LOGITS_PER_UNIT, GridShapeTokenizerConfig
-from training.data.shape_samples import SamplingSettings, ShapeSamples, build_synthetic
+from training.data.shape_samples import ShapeSamples
 from training.loop import LoopSettings, save_recipe, train
 from training.shape_tokenizer import (
     ShapeDecoderTask,
@@ -164,19 +164,16 @@ def test_mirrored_and_turned_shapes_keep_their_distances(balls: ShapeSamples, tu
 
 
 def test_without_randomness_all_samples_come_as_they_are(balls: ShapeSamples) -> None:
-    batch = draw(balls, np.array([3, 1]), 10, 10, None, turn=True)
+    batch = draw(balls, np.array([3, 1]), 600, 1, None, turn=True)
     assert np.array_equal(batch["points"], balls.points[[3, 1]].astype(np.float32))
     assert batch["queries"].shape == (2, 384, 3)
     assert all(value.dtype == np.float32 for value in batch.values())
 
 
-def test_a_run_on_shards_leaves_a_tokenizer(tmp_path: Path) -> None:
-    sampling = SamplingSettings(n_points=256, n_uniform=128, n_near=256)
-    for name, seeds in (("train", range(4)), ("val", range(9, 11))):
-        build_synthetic(tmp_path / "data" / name, seeds, settings=sampling, processes=1)
+def test_a_run_on_shards_leaves_a_tokenizer(packed: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     save_recipe(run, RECIPE)
-    train(load_task(RECIPE, tmp_path / "data"), RECIPE.loop, run, stop_after=2, quiet=True)
+    train(load_task(RECIPE, packed), RECIPE.loop, run, stop_after=2, quiet=True)
     tokenizer = trained_tokenizer(run)
     assert tokenizer.config == RECIPE.config
     assert not tokenizer.training
@@ -185,7 +182,7 @@ def test_a_run_on_shards_leaves_a_tokenizer(tmp_path: Path) -> None:
 
 
 def test_a_task_without_shards_says_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="make them with `omni123-train data` first"):
+    with pytest.raises(ValueError, match="make shards with `omni123-train data` first"):
         load_task(RECIPE, tmp_path)
 
 

@@ -58,7 +58,7 @@ RECIPE = ShapeTokenizerRecipe(
 
 def prefix_losses(task: ShapeTokenizerTask, balls: ShapeSamples) -> list[float]:
     """Field loss of the first 1, 2, 4 and 8 tokens."""
-    batch = draw(balls, np.arange(8), 512, 384, None, turn=False)
+    batch = draw(balls, np.arange(8), 512, 1, None, turn=False)
     tensors = {name: torch.from_numpy(value) for name, value in batch.items()}
     model = task.model.eval()
     found = []
@@ -122,7 +122,7 @@ def test_a_dropped_tail_is_a_prefix_decoded_alone(balls: ShapeSamples) -> None:
     task = ShapeTokenizerTask(RECIPE, balls, balls, balls)
     model = task._reconstruction.eval()
     model.quantise = True
-    batch = draw(balls, np.arange(4), 128, 64, None, turn=False)
+    batch = draw(balls, np.arange(4), 128, 1, None, turn=False)
     points, normals, queries = (torch.from_numpy(batch[name]) for name in ("points", "normals", "queries"))
     with torch.no_grad():
         logits, ids, _ = model(points, normals, queries, kept=3, whole=1)

@@ -1,7 +1,7 @@
 """How often each pool of training data is drawn: paper section 4.4, Eq. 2 and Table 5.
 
-Every draw is a function of (seed, step, rank), so a resumed run goes on with the same draws; samples come from
-one reader per pool, each continued to the sample.
+Every draw is a function of (seed, step, rank), so a resumed run goes on with the same draws; samples
+come from one reader per pool, each continued to the sample.
 """
 
 from __future__ import annotations

@@ -104,7 +104,7 @@ def prompts_command(
     if novel:
         if not captions or corpus is None:
             raise typer.BadParameter("--novel needs --captions and --corpus to know which words were seen")
-        seen = prompts.vocabulary([*prompts.token_captions(captions), *prompts.corpus_captions(corpus)])
+        seen = prompts.vocabulary([*prompts.dataset_captions(captions), *prompts.corpus_captions(corpus)])
         texts, refused = prompts.novel_prompts(seen)
         figures = {"caption_words": len(seen), "candidates_refused_for_words_seen": refused}
     from backend.pipeline import Pipeline
@@ -160,7 +160,9 @@ def families_command(
 def images_command(
     run: Annotated[Path, typer.Option(help="training run of the image tokenizer")],
     out: Picture,
-    views: Annotated[Path | None, typer.Option(help="folder of rendered views")] = None,
+    views: Annotated[
+        Path | None, typer.Option(help="data folder, for the views of its held-out shapes")
+    ] = None,
     pictures: Annotated[Path | None, typer.Option(help="folder of image files")] = None,
     count: Annotated[int, typer.Option(help="pictures to compare")] = 256,
 ) -> None:
@@ -170,7 +172,7 @@ def images_command(
     import numpy as np
 
     from training.data.pictures import FolderPictures, Pictures, ViewPictures, as_images
-    from training.data.views import load_views
+    from training.data.views import Views
     from training.evaluation import images, sheets
     from training.image_tokenizer import trained_image_tokenizer
 
@@ -180,7 +182,7 @@ def images_command(
         source = FolderPictures(pictures, tokenizer.config.size)
     else:
         assert views is not None
-        source = ViewPictures(load_views(views))
+        source = ViewPictures(Views(views, "val", tokenizer.config.size))
     rows = np.random.default_rng(0).permutation(len(source))[:count]
     originals = as_images(source.read(rows))
     made = images.reconstructions(tokenizer, originals)

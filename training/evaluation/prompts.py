@@ -5,15 +5,14 @@ Neither list is tuned to results. Novel prompts are the first twelve candidates 
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from safetensors import safe_open
-
 from training.data import corpus
+from training.data.shards.dataset import Dataset
+from training.data.shards.pack import LEVELS
 
 PROMPTS = (
     "a round wooden table",
@@ -93,15 +92,13 @@ def vocabulary(captions: Iterable[str]) -> frozenset[str]:
     return frozenset(words)
 
 
-def token_captions(paths: Iterable[Path]) -> Iterator[str]:
-    """Captions in the metadata of token files or of shards of labelled shapes. ValueError without any."""
-    for path in paths:
-        with safe_open(path, framework="numpy") as file:
-            metadata = file.metadata() or {}
-        if "objects" not in metadata:
-            raise ValueError(f"{path} holds no captions; name token files or shards of `omni123-train`")
-        for row in json.loads(metadata["objects"]):
-            yield from row["captions"]
+def dataset_captions(folders: Iterable[Path]) -> Iterator[str]:
+    """All captions of data folders, of every split. ValueError for one without any."""
+    for folder in folders:
+        for shard in Dataset(folder).shards("texts"):
+            for level in LEVELS:
+                for captions in shard.texts(level):
+                    yield from captions
 
 
 def corpus_captions(root: Path) -> Iterator[str]:

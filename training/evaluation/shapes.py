@@ -17,7 +17,7 @@ from backend.geometry.labels import exposed, label_points
 from backend.geometry.mesh import Mesh
 from backend.geometry.sampling import sample_surface
 from training.data import corpus
-from training.data.shape_samples import SamplingSettings
+from training.data.geometry.settings import GeometrySettings
 from training.data.synthetic import generate
 
 Floats = NDArray[np.float32]
@@ -37,7 +37,7 @@ class KnownShape:
 
 def corpus_shapes(root: Path, entries: list[corpus.CorpusEntry], n_points: int) -> Iterator[KnownShape]:
     """Normalised meshes labelled by winding numbers, sheets as slabs of the thickness training gives them."""
-    thickness = SamplingSettings().min_thickness
+    thickness = GeometrySettings().sheet_thickness
     for entry, mesh, _ in corpus.read_meshes(root, entries):
         vertices = canonical.fit(mesh.vertices).to_canonical(mesh.vertices).astype(np.float32)
         points, normals = _outer_points(vertices, mesh.faces, n_points, _generator(entry.id))

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 import trimesh
 from PIL import Image
-from safetensors.numpy import save_file
 
 from backend.geometry.mesh import Mesh
 from training.data.pictures import FolderPictures, ViewPictures, as_images, as_pixels
 from training.data.rendering.cameras import CANONICAL
 from training.data.rendering.raster import NoGraphicsError
-from training.data.shape_samples import SamplingSettings, sample_synthetic
-from training.data.views import ViewSettings, build_corpus, build_synthetic, cameras, load_views
+from training.data.views import Views
 from training.evaluation.render import blank, render_views
 
-SETTINGS = ViewSettings(size=32, n_free=1)
 SIDES = {"front": (0, -1, 0), "back": (0, 1, 0), "left": (-1, 0, 0), "right": (1, 0, 0)}
 SIDES |= {"top": (0, 0, 1), "bottom": (0, 0, -1)}
 COLOR = {name: np.array(rgb, np.uint8) for name, rgb in zip(SIDES, np.eye(6, 3) * 250, strict=True)}
@@ -94,55 +90,20 @@ def test_ground_is_white_and_clay_sheets_keep_theirs() -> None:
     assert blank(16)[0, 0].tolist() != [255, 255, 255]
 
 
-def test_free_views_depend_on_the_object_alone() -> None:
-    settings = ViewSettings(n_free=3)
-    assert cameras("synthetic/1", settings) == cameras("synthetic/1", settings)
-    assert cameras("synthetic/1", settings)[6:] != cameras("synthetic/2", settings)[6:]
-    assert cameras("synthetic/1", settings)[:6] == list(CANONICAL.values())
-
-
-def test_shards_hold_the_ids_and_captions_of_the_shape_samples(tmp_path: Path) -> None:
-    build_synthetic(tmp_path, range(3), settings=SETTINGS, shard=2, processes=1)
-    views = load_views(tmp_path)
-    assert (len(views), views.n_views, views.size) == (3, 7, 32)
-    for row, name in enumerate(views.ids):
-        sample = sample_synthetic(int(name.removeprefix("synthetic/")), SamplingSettings(n_points=8))
-        assert (sample.id, sample.captions) == (name, views.captions[row])
-        assert sample.source == views.sources[row]
-    before = {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
-    build_synthetic(tmp_path, range(3), settings=SETTINGS, shard=2, processes=1)
-    assert before == {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
-
-
-def test_corpus_meshes_fill_the_canonical_frame(corpus_root: Path, tmp_path: Path) -> None:
-    build_corpus(tmp_path / "out", corpus_root, "train", settings=SETTINGS, processes=1)
-    views = load_views(tmp_path / "out")
-    assert sorted(views.ids) == ["alpha/chair cushion", "alpha/urn", "beta/oak"]
-    front = views.image(views.ids.index("alpha/urn"), 0)
-    rows = np.nonzero((front < 250).any(axis=2))[0]
-    assert np.ptp(rows) > 22  # the longest side, whatever the author's units
-
-
-def test_views_of_two_sizes_are_refused(tmp_path: Path) -> None:
-    for size in (8, 16):
-        rows = json.dumps([{"id": "a", "source": "b", "captions": []}])
-        images = np.zeros((1, 6, size, size, 3), np.uint8)
-        save_file({"images": images}, tmp_path / f"{size}.safetensors", {"format": "1", "objects": rows})
-    with pytest.raises(ValueError, match="all be of one size"):
-        load_views(tmp_path)
-    with pytest.raises(ValueError, match="omni123-train data views"):
-        load_views(tmp_path / "none")
-
-
-def test_every_view_is_a_picture(tmp_path: Path) -> None:
-    build_synthetic(tmp_path, range(2), settings=SETTINGS, processes=1)
-    pictures = ViewPictures(load_views(tmp_path))
-    assert len(pictures) == 14
+def test_every_view_is_a_picture(packed: Path) -> None:
+    views = Views(packed, "train", 16)
+    pictures = ViewPictures(views)
+    assert (views.n_views, views.size) == (7, 16)
+    assert len(pictures) == 7 * len(views)
     rows = pictures.draw(np.random.default_rng(0), 20)
-    assert rows.min() >= 0
-    assert rows.max() < 14
-    assert np.array_equal(pictures.read(np.array([8]))[0], pictures.views.image(1, 1))
-    assert pictures.kinds[int(pictures.kind(np.array([8]))[0])] == pictures.views.sources[1]
+    assert 0 <= rows.min() <= rows.max() < len(pictures)
+    assert np.array_equal(pictures.read(np.array([8]))[0], views.image(1, 1))
+    assert pictures.kinds[int(pictures.kind(np.array([8]))[0])] == views.sources[1]
+
+
+def test_a_split_without_views_is_said(packed: Path) -> None:
+    with pytest.raises(ValueError, match="no views of the split test"):
+        Views(packed, "test", 16)
 
 
 def test_files_are_cropped_square_and_laid_on_white(tmp_path: Path) -> None:

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
-import numpy as np
 import pytest
-from safetensors.numpy import save_file
 
 from training.data.synthetic import FAMILIES, HELD_OUT_SYNONYMS, generate
 from training.evaluation.prompts import (
     NOVEL_CANDIDATES,
     PROMPTS,
     NovelPrompt,
+    dataset_captions,
     novel_prompts,
-    token_captions,
     vocabulary,
 )
 
@@ -60,10 +57,7 @@ def test_too_few_unseen_candidates_are_an_error() -> None:
         novel_prompts(vocabulary(["a sofa"]), wanted=1, candidates=candidates("sofa"))
 
 
-def test_captions_are_read_from_metadata(tmp_path: Path) -> None:
-    rows = json.dumps([{"id": "a", "captions": ["one", "two"]}, {"id": "b", "captions": ["three"]}])
-    save_file({"ids": np.zeros(2)}, tmp_path / "tokens.safetensors", metadata={"objects": rows})
-    save_file({"ids": np.zeros(2)}, tmp_path / "other.safetensors")
-    assert list(token_captions([tmp_path / "tokens.safetensors"])) == ["one", "two", "three"]
-    with pytest.raises(ValueError, match="holds no captions"):
-        list(token_captions([tmp_path / "other.safetensors"]))
+def test_captions_are_read_from_data_folders(packed: Path) -> None:
+    found = list(dataset_captions([packed]))
+    assert len(found) >= 18
+    assert all(isinstance(caption, str) for caption in found)

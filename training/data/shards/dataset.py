@@ -85,6 +85,7 @@ def describe(folder: Path, made: Mapping[str, Sequence[Mapping[str, Any]]]) -> d
     known = json.loads(path.read_text(encoding="utf-8"))["modalities"] if path.exists() else {}
     for modality, files in made.items():
         known[modality] = {"rows": _summed(file["rows"] for file in files), "files": list(files)}
+    _drop_stale(known)
     known = {name: entry for name, entry in sorted(known.items()) if entry["files"]}
     counted = [entry for name in ("shapes", "pictures") for entry in known.get(name, {}).get("files", ())]
     description = {
@@ -100,6 +101,14 @@ def describe(folder: Path, made: Mapping[str, Sequence[Mapping[str, Any]]]) -> d
     for modality in made:
         _remove_others(folder, modality, known.get(modality, {}).get("files", ()))
     return description
+
+
+def _drop_stale(known: dict[str, dict[str, Any]]) -> None:
+    """Tokens of files that were packed anew; they would be joined with other rows, or with none."""
+    listed = {file["file"] for entry in known.values() for file in entry["files"]}
+    for entry in known.values():
+        entry["files"] = [file for file in entry["files"] if file.get("of") is None or file["of"] in listed]
+        entry["rows"] = _summed(file["rows"] for file in entry["files"])
 
 
 def _summed(counts: Any) -> dict[str, int]:

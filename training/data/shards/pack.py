@@ -24,7 +24,7 @@ from training.data.shards.dataset import FOLDER, describe
 from training.data.shards.shard import BYTES, COUNT, FILES, NUMBER, SPLITS, TEXT, TEXTS, write_shard
 from training.data.steps import DataError, Item, Pool, Result, Step, run
 
-HELD_OUT = 50  # one of so many shapes is for validation, where its source says nothing of splits
+HELD_OUT = 50  # one of so many is for validation, where its source says nothing of splits
 LEVELS = ("short", "medium", "long")
 _OF_CAPTIONS = (*LEVELS, "by", "score")
 Row = Mapping[str, Any]
@@ -37,10 +37,13 @@ class ShardSettings:
     """How products are packed."""
 
     per_shard: int = 128  # assets of one file, at most about twice as many
+    held_out: int = HELD_OUT  # one of so many shapes is for validation, where its source names no split
 
     def __post_init__(self) -> None:
         if self.per_shard < 1:
             raise ValueError(f"a shard holds one asset or more, not {self.per_shard}")
+        if self.held_out < 2:
+            raise ValueError(f"one of 2 shapes or of more can be held out, not of {self.held_out}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,13 +55,13 @@ class Modality:
     counts: Callable[[Mapping[str, Any]], dict[str, int]] = lambda columns: {}
 
 
-def split_of(words: Mapping[str, Any]) -> str:
-    """What the source says, or one of 50 by the hash of the geometry: copies of a shape share a side."""
+def split_of(words: Mapping[str, Any], held_out: int) -> str:
+    """What the source says, or one of so many by the hash of the geometry: copies of a shape share a side."""
     named = words["provenance"].get("split")
     if named in SPLITS:
         return str(named)
     shape = hashlib.sha256(words["key"].partition("-")[0].encode()).digest()
-    return "val" if int.from_bytes(shape[:4], "little") % HELD_OUT == 0 else "train"
+    return "val" if int.from_bytes(shape[:4], "little") % held_out == 0 else "train"
 
 
 def asset_words(path: Path) -> dict[str, Any]:
@@ -74,7 +77,7 @@ _COMMON = {"key": TEXT, "split": TEXT, "category": TEXT, "licence": TEXT, "autho
 def _common(row: Row, data: Path) -> dict[str, Any]:
     words = asset_words(data / row["asset"])
     plain = {name: words[name] for name in ("category", "licence", "author", "source")}
-    return {"key": row["key"], "split": split_of(words), **plain}
+    return {"key": row["key"], "split": split_of(words, row["held_out"]), **plain}
 
 
 def _texts(row: Row, data: Path) -> dict[str, Any]:
@@ -173,7 +176,8 @@ MODALITIES: Mapping[str, Modality] = {
 def _make(item: Item, settings: ShardSettings, data: Path, product: Path, *, name: str) -> dict[str, Any]:
     """A file of the rows that the item lists; the facts are what `dataset.json` says of it."""
     modality = MODALITIES[name]
-    rows = [modality.columns(row, data) for row in item.inputs["rows"]]
+    held_out = {"held_out": settings.held_out}
+    rows = [modality.columns({**row, **held_out}, data) for row in item.inputs["rows"]]
     columns = {column: [row[column] for row in rows] for column in rows[0]}
     tensors = {column: np.stack(columns[column]) for column in columns if column not in modality.types}
     metadata = {"modality": name, "bucket": item.inputs["bucket"]}

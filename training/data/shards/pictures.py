@@ -48,13 +48,8 @@ def picture_items(folder: Path) -> list[Item]:
                 "licence": row.get("licence", row.get("license")),
                 "author": row.get("author"),
             }
-            items.append(
-                Item(
-                    key=path.relative_to(folder).as_posix(),
-                    inputs=inputs,
-                    where={"path": str(path.absolute())},
-                )
-            )
+            name, where = path.relative_to(folder).as_posix(), {"path": str(path.absolute())}
+            items.append(Item(key=name, inputs=inputs, where=where))
     if not items:
         raise DataError(f"{folder} holds no pictures ({', '.join(SUFFIXES)}).")
     return items

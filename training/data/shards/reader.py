@@ -41,7 +41,7 @@ class Reader:
         self.dataset, self.modalities, self.split, self.seed = dataset, tuple(modalities), split, seed
         self.rank, self.world = rank, world
         self._made_of = dataset.fingerprint(self.modalities)
-        self._buckets = _joined(dataset, self.modalities, split)
+        self._buckets = joined_rows(dataset, self.modalities, split)
         self._ends = np.cumsum([len(rows) for _, rows in self._buckets])
         if len(self) == 0:
             raise ValueError(f"{dataset.folder} has no {split} samples of {', '.join(self.modalities)}")
@@ -107,7 +107,7 @@ class Reader:
         return np.random.default_rng((self.seed, epoch, bucket)).permutation(rows)
 
 
-def _joined(
+def joined_rows(
     dataset: Dataset, modalities: Sequence[str], split: str
 ) -> list[tuple[tuple[str, ...], NDArray[np.int64]]]:
     """Files of each bucket, and the rows (n, modalities) of the keys that all of them have in this split."""

@@ -80,6 +80,10 @@ class Shard:
         """Values of one row; tensors are views of the file."""
         return {name: self._value(name, index) for name in names or self.names}
 
+    def item(self, name: str, index: int, place: int) -> Any:
+        """One entry of a row's list, without the others."""
+        return self._table[name][index].values[place].as_py()
+
     def _value(self, name: str, index: int) -> Any:
         if isinstance(self._table.schema.field(name).type, pa.FixedShapeTensorType):
             return self.arrays(name)[index]

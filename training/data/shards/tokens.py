@@ -128,9 +128,8 @@ def pixels_of(file: bytes, size: int) -> NDArray[np.uint8]:
         image = opened.convert("RGBA")
     side = min(image.size)
     left, top = (image.width - side) // 2, (image.height - side) // 2
-    flat = Image.fromarray(
-        on_ground(np.asarray(image.crop((left, top, left + side, top + side))), (255,) * 3)
-    )
+    middle = np.asarray(image.crop((left, top, left + side, top + side)))
+    flat = Image.fromarray(on_ground(middle, (255, 255, 255)))
     return np.asarray(flat.resize((size, size), Image.Resampling.LANCZOS) if side != size else flat)
 
 
@@ -165,6 +164,9 @@ def tokenise(
 
 
 def _item(entry: Mapping[str, Any], made_by: str, run_folder: Path) -> Item:
-    kept = {name: entry[name] for name in ("bucket", "rows", "licences")} | {"samples": {}}
+    kept = {name: entry[name] for name in ("bucket", "rows", "licences")} | {
+        "samples": {},
+        "of": entry["file"],
+    }
     inputs = {"shard": f"{FOLDER}/{entry['file']}", "tokenizer": made_by, "entry": kept}
     return Item(key=entry["file"], inputs=inputs, where={"run": str(run_folder.absolute())})
