@@ -6,6 +6,7 @@ omni123-train data run --source ~/models --source procedural:2000 --data data
 from __future__ import annotations
 
 import os
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -24,9 +25,12 @@ from training.data.report import write_report
 from training.data.round_trip import main as round_trip
 from training.data.settings_file import read_settings, settings_text
 from training.data.steps import DataError, Pool, Result
+from training.data.synthesis import seats
+from training.data.synthesis.loop import Seats
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
 
+_SEATS = "omni123:FOLDER, 'command:PROGRAM {prompt} {out}' or module:function"
 Data = Annotated[Path, typer.Option(help="data folder; what is already in it is not made again")]
 
 
@@ -51,8 +55,22 @@ class Limits(NamedTuple):
 def run(
     data: Data,
     source: Annotated[
-        list[str], typer.Option(help="folder, zip or file of assets, packed corpus, or procedural:COUNT")
-    ],
+        list[str] | None,
+        typer.Option(
+            help="folder, zip or file of assets, packed corpus, or procedural:COUNT; may be repeated"
+        ),
+    ] = None,
+    images: Annotated[Path | None, typer.Option(help="folder of pictures with captions beside them")] = None,
+    prompts: Annotated[
+        Path | None, typer.Option(help="list of prompts to make pictures and shapes of")
+    ] = None,
+    picture_model: Annotated[
+        str, typer.Option(help=f"who draws them: {_SEATS}", show_default="the bundled model")
+    ] = seats.OWN,
+    shape_model: Annotated[
+        str, typer.Option(help="who makes shapes of them, likewise", show_default="the bundled model")
+    ] = seats.OWN,
+    matting: Annotated[str, typer.Option(help="who cuts them out: plain or birefnet:FOLDER")] = seats.PLAIN,
     settings: Annotated[Path | None, typer.Option(help="JSON file; `data settings` prints one")] = None,
     until: Annotated[str, typer.Option(help=f"last step: {', '.join(STEPS)}")] = STEPS[-1],
     processes: Annotated[int, typer.Option(help="workers; 0: one per core, or all the cluster has")] = 0,
@@ -64,15 +82,20 @@ def run(
     """Run all steps; a second run does nothing, an interrupted one continues."""
     if until not in STEPS:
         raise typer.BadParameter(f"{until} is no step; there are {', '.join(STEPS)}", param_hint="--until")
+    if not (source or images or prompts):
+        raise typer.BadParameter("name what to work on: --source, --images or --prompts")
     with one_sentence():
         chosen = PipelineSettings() if settings is None else read_settings(settings, PipelineSettings)
         with Limits(processes, seconds, gigabytes, ray).pool() as pool:
             pipeline = Pipeline(
-                sources=source,
+                sources=source or (),
                 data=data,
                 settings=chosen,
                 pool=pool,
                 watch=progress_bar,
+                images=images,
+                prompts=prompts,
+                seats=Seats(pictures=picture_model, matting=matting, shapes=shape_model),
                 local={} if blender is None else {"blender": blender},
             )
             results = pipeline.run(until)
@@ -119,7 +142,8 @@ def one_sentence() -> Iterator[None]:
 
 def progress_bar(name: str, total: int) -> Callable[[Result], None]:
     """A line per step: how far, how fast, how many rejected."""
-    bar = tqdm(total=total, desc=f"{name:>13}", unit="item", mininterval=0.5, smoothing=0.05)
+    often = 0.5 if sys.stderr.isatty() else 30.0  # seconds; logs need no more
+    bar = tqdm(total=total, desc=f"{name:>13}", unit="item", mininterval=often, smoothing=0.05)
     rejected = 0
 
     def one_more(result: Result) -> None:

@@ -1,17 +1,18 @@
 """The whole pipeline: which step feeds which (paper, section 3).
 
     sources -> ingest -> filter -> duplicates -> geometry -> views -> captions
-                                                         `-> edits -> edit_geometry      all -> shards
+    prompts -> synthesis --^                                     `-> edits -> edit_geometry
+    images  -> pictures                                                                      all -> shards
 
 An asset that a step rejects goes no further; an asset of which no edit can be made keeps everything else.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from training.data.assets import steps as assets
 from training.data.assets.asset import SUFFIX
@@ -25,7 +26,9 @@ from training.data.geometry.settings import GeometrySettings
 from training.data.geometry.step import GEOMETRY
 from training.data.rendering.step import VIEWS, ViewSettings
 from training.data.shards.pack import ShardSettings, pack, rows_of
+from training.data.shards.pictures import PICTURES, PictureSettings, picture_items
 from training.data.steps import Item, Pool, Result, Step, run
+from training.data.synthesis.loop import Seats, SynthesisSettings, synthesise
 
 STEPS = (
     "ingest",
@@ -36,6 +39,7 @@ STEPS = (
     "captions",
     "edits",
     "edit_geometry",
+    "pictures",
     "shards",
 )
 S = TypeVar("S")
@@ -46,6 +50,7 @@ Watch = Callable[[str, int], Callable[[Result], None]]
 class PipelineSettings:
     """Settings of every step, by its name."""
 
+    synthesis: SynthesisSettings = field(default_factory=SynthesisSettings)
     ingest: IngestSettings = field(default_factory=IngestSettings)
     filter: FilterSettings = field(default_factory=FilterSettings)
     duplicates: DuplicateSettings = field(default_factory=DuplicateSettings)
@@ -53,6 +58,7 @@ class PipelineSettings:
     views: ViewSettings = field(default_factory=ViewSettings)
     captions: CaptionSettings = field(default_factory=CaptionSettings)
     edits: EditSettings = field(default_factory=EditSettings)
+    pictures: PictureSettings = field(default_factory=PictureSettings)
     shards: ShardSettings = field(default_factory=ShardSettings)
 
 
@@ -60,11 +66,14 @@ class PipelineSettings:
 class Pipeline:
     """One data folder and what runs on it; `results` fills step by step."""
 
-    sources: Sequence[str]
+    sources: Sequence[str]  # of 3D assets
     data: Path
     settings: PipelineSettings
     pool: Pool
     watch: Watch
+    images: Path | None = None  # folder of pictures with captions
+    prompts: Path | None = None  # list of prompts to make assets of
+    seats: Seats = field(default_factory=Seats)  # who makes them
     local: Mapping[str, Any] = field(default_factory=dict)  # what steps find on this machine: Item.where
     results: dict[str, list[Result]] = field(default_factory=dict)
 
@@ -79,7 +88,13 @@ class Pipeline:
     def _ingest(self) -> list[Result]:
         settings = self.settings.ingest
         items = assets.ingest_items(self.sources, self.data, settings)
-        return self._each(assets.INGEST, settings, items)
+        made = self._each(assets.INGEST, settings, items)
+        if self.prompts is not None:
+            synthesis = self.settings.synthesis
+            found = synthesise(self.prompts, synthesis, self.seats, self.data, self.pool, self.watch)
+            self.results |= found.results
+            made += found.assets
+        return made
 
     def _filter(self) -> list[Result]:
         return self._each(assets.FILTER, self.settings.filter, assets.asset_items(self.results["ingest"]))
@@ -108,18 +123,24 @@ class Pipeline:
         return self._each(EDITS, self.settings.edits, self._kept("views"))
 
     def _edit_geometry(self) -> list[Result]:
-        """Both sides of every pair whose shape changes."""
-        items = [
-            Item(
-                key=f"{result.key}/{number}-{side}",
-                inputs={"asset": f"{result.product}/{number}-{side}{SUFFIX}"},
-            )
-            for result in self.results["edits"]
-            for number, pair in enumerate(result.facts.get("pairs", ()))
-            if pair["geometry_changes"]
-            for side in ("source", "target")
+        """Both sides of every pair whose shape changes; sides of one shape are sampled once."""
+        sides = list(_sides(self.results["edits"]))
+        known = {(result.key, _shape(result.key)): result for result in self.results["geometry"]}
+        new = {side.shape: side for side in reversed(sides) if side.shape not in known}
+        items = [Item(key=side.name, inputs={"asset": side.file}) for side in new.values()]
+        made = self._each(GEOMETRY, self.settings.geometry, items, name="edit_geometry")
+        known |= dict(zip(new, made, strict=True))
+        names = {side.name for side in new.values()}
+        free = {"seconds": 0.0, "cpu_seconds": 0.0, "bytes": 0}
+        return [
+            known[side.shape] if side.name in names else replace(known[side.shape], key=side.name, **free)
+            for side in sides
         ]
-        return self._each(GEOMETRY, self.settings.geometry, items, name="edit_geometry")
+
+    def _pictures(self) -> list[Result]:
+        if self.images is None:
+            return []
+        return self._each(PICTURES, self.settings.pictures, picture_items(self.images))
 
     def _shards(self) -> list[Result]:
         kept = {item.key: str(item.inputs["asset"]) for item in self._kept("views")}
@@ -137,3 +158,24 @@ class Pipeline:
     ) -> list[Result]:
         here = [replace(item, where={**item.where, **self.local}) for item in items]
         return run(step, settings, here, self.data, self.pool, self.watch(name or step.name, len(items)))
+
+
+class _Side(NamedTuple):
+    name: str  # asset/pair-source or -target
+    shape: tuple[str, str]  # equal for sides of one asset with one surface in one frame
+    file: str
+
+
+def _sides(edits: Sequence[Result]) -> Iterator[_Side]:
+    for result in edits:
+        for number, pair in enumerate(result.facts.get("pairs", ())):
+            for side, key in zip(("source", "target"), pair["keys"], strict=True):
+                if pair["geometry_changes"]:
+                    name = f"{number}-{side}"
+                    file = f"{result.product}/{name}{SUFFIX}"
+                    yield _Side(f"{result.key}/{name}", (result.key, _shape(key)), file)
+
+
+def _shape(key: str) -> str:
+    """What assets of the same surface in the same place share."""
+    return key.partition("-")[0]

@@ -27,15 +27,25 @@ def make(item: Item, settings: EditSettings, data: Path, product: Path) -> dict[
     product.mkdir(parents=True)
     rows = [_write(product, number, pair) for number, pair in enumerate(pairs)]
     (product / "pairs.json").write_text(json.dumps(rows, indent=1))
-    short = ("kind", "instructions", "frame", "unedited_share", "unedited_moved", "seen", "geometry_changes")
+    short = (
+        "kind",
+        "instructions",
+        "keys",
+        "frame",
+        "unedited_share",
+        "unedited_moved",
+        "seen",
+        "geometry_changes",
+    )
     return {"by": BY, "pairs": [{name: row[name] for name in short} for row in rows]}
 
 
-EDITS: Step[EditSettings] = Step(name="edits", version=1, make=make, suffix="")
+EDITS: Step[EditSettings] = Step(name="edits", version=2, make=make, suffix="")
 
 
 def _write(product: Path, number: int, pair: Pair) -> dict[str, Any]:
     row: dict[str, Any] = {"kind": pair.kind, "instructions": list(pair.instructions), **pair.facts}
+    row["keys"] = [pair.source.key, pair.target.key]  # what comes before "-" tells shapes apart
     for word, side in (("source", pair.source), ("target", pair.target)):
         name = f"{number}-{word}{SUFFIX}"
         write_asset(product / name, side)

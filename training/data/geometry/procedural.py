@@ -10,9 +10,11 @@ from numpy.typing import NDArray
 
 from backend.geometry import canonical
 from training.data.assets.asset import Asset
+from training.data.edits.variations import exact
 from training.data.synthetic import SyntheticObject, generate
 
 _SAME = 1e-3  # canonical units
+_AS_IT_IS = canonical.Placement(center=(0.0, 0.0, 0.0), scale=1.0)
 Floats = NDArray[np.float32]
 
 
@@ -34,7 +36,11 @@ class Original:
 
 
 def original(asset: Asset) -> Original | None:
-    """The object of the asset's family and seed, or None where none made it, or it was changed since."""
+    """The object of the asset's family and seed, or one side of an edit of it, or None where none made it, or
+    it was changed since."""
+    varied = exact(asset)
+    if varied is not None:
+        return Original(solid=varied, placement=_AS_IT_IS)
     seed = asset.provenance.get("seed", "")
     if "family" not in asset.provenance or not seed.isdecimal():
         return None
