@@ -57,7 +57,8 @@ def data_stats(
     from training.data.shards.dataset import Dataset
     from training.data.shards.pools import Lengths, table
 
-    dataset = Dataset(data)
+    with one_sentence():
+        dataset = Dataset(data)
     typer.echo(table(dataset.description["pools"], Lengths(text=text, image=image, shape=shape), split))
     typer.echo(f"tasks: {', '.join(dataset.tasks) or 'none'}")
     typer.echo(f"licences: {', '.join(f'{name} {count:,}' for name, count in dataset.licences.items())}")

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from backend.shape_tokenizer.grid import LOGITS_PER_UNIT, GridShapeTokenizerConfig
 from training.data.shape_samples import ShapeSamples
+from training.data.steps import DataError
 from training.loop import LoopSettings, save_recipe, train
 from training.shape_tokenizer import (
     ShapeDecoderTask,
@@ -182,7 +183,7 @@ def test_a_run_on_shards_leaves_a_tokenizer(packed: Path, tmp_path: Path) -> Non
 
 
 def test_a_task_without_shards_says_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="make shards with `omni123-train data` first"):
+    with pytest.raises(DataError, match="make shards with `omni123-train data run` first"):
         load_task(RECIPE, tmp_path)
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from training.data.shape_samples import TRUNCATION, is_procedural, load_samples
 from training.data.shards.dataset import Dataset
+from training.data.steps import DataError
 
 
 def test_splits_are_disjoint_and_hold_every_shape(packed: Path) -> None:
@@ -47,5 +48,5 @@ def test_sources_can_be_chosen(packed: Path) -> None:
 
 
 def test_a_folder_without_shards_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"holds no dataset\.json; make shards"):
+    with pytest.raises(DataError, match=r"holds no dataset\.json; make shards"):
         load_samples(tmp_path, "train")

@@ -17,19 +17,20 @@ from typing import Any
 
 from training.data.shards.pools import pool_counts, tasks_served
 from training.data.shards.shard import Shard
+from training.data.steps import DataError
 
 FOLDER, NAME, FORMAT = "shards", "dataset.json", 1
 
 
 class Dataset:
-    """What `dataset.json` lists. Raises ValueError where there is none, or a file is missing or cut short."""
+    """What `dataset.json` lists. Raises DataError where there is none; files that are cut short, ValueError."""
 
     def __init__(self, folder: Path) -> None:
         """The folder of shards, or the data folder that holds it."""
         self.folder = folder / FOLDER if (folder / FOLDER / NAME).is_file() else folder
         path = self.folder / NAME
         if not path.is_file():
-            raise ValueError(f"{folder} holds no {NAME}; make shards with `omni123-train data` first")
+            raise DataError(f"{folder} holds no {NAME}; make shards with `omni123-train data run` first.")
         self.description: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         if self.description.get("format") != FORMAT:
             raise ValueError(f"{path} is of format {self.description.get('format')}, not {FORMAT}")

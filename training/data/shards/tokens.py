@@ -20,7 +20,6 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
-from training.data.rendering.product import on_ground
 from training.data.shards.dataset import FOLDER, Dataset, describe
 from training.data.shards.pack import Watch, file_entry
 from training.data.shards.shard import TEXT, TEXTS, Shard, write_shard
@@ -128,8 +127,9 @@ def pixels_of(file: bytes, size: int) -> NDArray[np.uint8]:
         image = opened.convert("RGBA")
     side = min(image.size)
     left, top = (image.width - side) // 2, (image.height - side) // 2
-    middle = np.asarray(image.crop((left, top, left + side, top + side)))
-    flat = Image.fromarray(on_ground(middle, (255, 255, 255)))
+    middle = image.crop((left, top, left + side, top + side))
+    white = Image.new("RGBA", middle.size, (255, 255, 255, 255))
+    flat = Image.alpha_composite(white, middle).convert("RGB")
     return np.asarray(flat.resize((size, size), Image.Resampling.LANCZOS) if side != size else flat)
 
 
@@ -145,7 +145,10 @@ def tokenise(
     Raises DataError when there are no such shards or a file could not be made.
     """
     dataset = Dataset(data)
-    made_by = weights_hash(tokenizer_of(kind, str(run_folder)))
+    try:
+        made_by = weights_hash(tokenizer_of(kind, str(run_folder)))
+    except (ValueError, FileNotFoundError) as error:
+        raise DataError(f"{run_folder} is no run of a {kind} tokenizer: {error}.") from error
     results: dict[str, Sequence[Result]] = {}
     for shards, name in TOKENS[kind].items():
         if shards not in dataset.modalities:
