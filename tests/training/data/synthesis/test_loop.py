@@ -67,7 +67,7 @@ def test_our_own_model_in_both_seats_runs_whole_and_a_second_run_does_nothing(tm
     found = made(tmp_path / "data", OURS, settings, "a red chair", "two dogs", "a blue vase")
     assert list(found.results) == list(STAGES)
     assert found.results["prompts"][0].facts["reasons"] == {"several_objects": 1}
-    assert outcomes(found, "pictures") == ["kept"] * 4
+    assert outcomes(found, "drawn_pictures") == ["kept"] * 4
     assert found.assets == []  # a random model draws shades of grey: nothing to cut out
     assert set(outcomes(found, "cutouts")) == {"no_foreground"}
     again = made(tmp_path / "data", OURS, settings, "a red chair", "two dogs", "a blue vase")
@@ -160,7 +160,7 @@ def test_programs_that_fail_say_why(tmp_path: Path) -> None:
 
 def test_pictures_are_files_that_open(tmp_path: Path) -> None:
     found = made(tmp_path / "data", OURS, SynthesisSettings(), "a red chair")
-    product = found.results["pictures"][0].product
+    product = found.results["drawn_pictures"][0].product
     assert product is not None
     with Image.open(tmp_path / "data" / product) as opened:
         assert opened.mode == "RGBA"
