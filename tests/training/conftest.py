@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from accelerate.state import AcceleratorState
 
+from training.data.assets.asset import Rejected
 from training.data.geometry.settings import GeometrySettings
 from training.data.pipeline import Pipeline, PipelineSettings
-from training.data.pool import LocalPool, PoolSettings
+from training.data.pool import Outcome
 from training.data.rendering.step import ViewSettings
 from training.data.shape_samples import ShapeSamples
 from training.data.shards.dataset import Dataset
@@ -53,6 +55,22 @@ SETTINGS = PipelineSettings(
 )
 
 
+class Here:
+    """A pool of this very process: no worker has to start."""
+
+    def run(self, function: Callable[[Any], Any], items: Sequence[Any]) -> Iterator[Outcome]:
+        for index, item in enumerate(items):
+            try:
+                yield Outcome(index=index, result=function(item))
+            except Rejected as error:
+                yield Outcome(index=index, rejected=error)
+
+
+@pytest.fixture
+def here() -> Here:
+    return Here()
+
+
 def silent(name: str, total: int) -> Callable[[Result], None]:
     return lambda result: None
 
@@ -62,7 +80,7 @@ def run_steps(data: Path, count: int) -> dict[str, list[Result]]:
         sources=[f"procedural:{count}"],
         data=data,
         settings=SETTINGS,
-        pool=LocalPool(PoolSettings(processes=1)),
+        pool=Here(),
         watch=silent,
     )
     return pipeline.run("captions")
@@ -75,7 +93,7 @@ def pack_all(data: Path, count: int, per_shard: int = 2) -> dict[str, list[Resul
         for result in results["ingest"]
         for entry in result.facts["assets"]
     }
-    pool = LocalPool(PoolSettings(processes=1))
+    pool = Here()
     return pack(data, rows_of(results, assets), ShardSettings(per_shard=per_shard, held_out=3), pool, silent)
 
 

@@ -23,17 +23,6 @@ def test_stats_print_table_1_and_what_a_folder_serves(packed: Path) -> None:
     assert "CC0-1.0 6" in told
 
 
-def test_pictures_join_a_folder_of_shards(tmp_path: Path) -> None:
-    from PIL import Image
-
-    (tmp_path / "mine").mkdir()
-    Image.new("RGB", (80, 80), (9, 9, 9)).save(tmp_path / "mine" / "a.png")
-    (tmp_path / "mine" / "a.txt").write_text("a dark square")
-    data = tmp_path / "data"
-    run("data", "pictures", "--source", tmp_path / "mine", "--data", data, "--processes", 1)
-    assert "text-image" in run("data", "stats", "--data", data)
-
-
 def test_a_folder_without_shards_is_one_sentence(tmp_path: Path) -> None:
     result = CliRunner().invoke(app, ["tokens", "--data", str(tmp_path), "--shape-run", str(tmp_path)])
     assert result.exit_code == 1

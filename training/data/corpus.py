@@ -17,10 +17,6 @@ from numpy.typing import NDArray
 
 from backend.geometry.mesh import Mesh
 
-# How often an object of a category is drawn, relative to the others: modular walls and road tiles teach
-# little about objects and are a quarter of the corpus.
-CATEGORY_WEIGHT = {"road_tile": 0.15, "building_part": 0.25, "character": 0.5, "weapon": 0.5, "prop": 0.7}
-
 
 @dataclass(frozen=True, kw_only=True)
 class CorpusEntry:
@@ -34,10 +30,6 @@ class CorpusEntry:
     colors: tuple[str, ...]  # colour words by falling area share
     vertex_range: tuple[int, int]
     face_range: tuple[int, int]
-
-    @property
-    def weight(self) -> float:
-        return CATEGORY_WEIGHT.get(self.category, 1.0)
 
 
 def read_index(root: Path) -> list[CorpusEntry]:

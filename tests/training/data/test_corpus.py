@@ -19,11 +19,6 @@ def test_index_keeps_file_order_and_main_colours(corpus_root: Path) -> None:
     assert (entries[0].split, entries[2].split) == ("train", "val")
 
 
-def test_walls_are_drawn_less_often_than_objects(corpus_root: Path) -> None:
-    cushion, _, wall, _ = read_index(corpus_root)
-    assert wall.weight < cushion.weight == 1.0
-
-
 def test_meshes_come_whole_and_in_their_own_size(corpus_root: Path) -> None:
     found = {
         entry.name: (mesh, rgb) for entry, mesh, rgb in read_meshes(corpus_root, read_index(corpus_root))

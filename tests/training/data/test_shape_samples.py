@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from training.data.shape_samples import TRUNCATION, is_procedural, load_samples
+from training.data.shape_samples import TRUNCATION, category_shares, is_procedural, load_samples
 from training.data.shards.dataset import Dataset
 from training.data.steps import DataError
 
@@ -50,3 +50,8 @@ def test_sources_can_be_chosen(packed: Path) -> None:
 def test_a_folder_without_shards_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"holds no dataset\.json; make shards"):
         load_samples(tmp_path, "train")
+
+
+def test_walls_are_drawn_less_often_than_objects() -> None:
+    chair, wall, unknown = category_shares(["chair", "building_part", ""])
+    assert chair == unknown == 4 * wall

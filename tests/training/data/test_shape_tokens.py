@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,21 +15,11 @@ from training.data.shape_tokens import load_tokens
 from training.data.shards import tokens
 from training.data.shards.dataset import Dataset
 from training.data.shards.tokens import TokenSettings, tokenise, weights_hash
-from training.data.steps import DataError
+from training.data.steps import DataError, Pool
 
 CONFIG = GridShapeTokenizerConfig(
     token_grid=2, n_codes=64, code_dim=4, width=8, mid_width=8, field_width=8, n_attention=0, n_heads=1
 )
-
-
-class Here:
-    """A pool of this very process, which knows the tokenizers of the test."""
-
-    def run(self, function: Callable[[Any], Any], items: Any) -> Any:
-        from training.data.pool import Outcome
-
-        for index, item in enumerate(items):
-            yield Outcome(index=index, result=function(item), seconds=0.0)
 
 
 def tokenizer(seed: int = 0) -> GridShapeTokenizer:
@@ -45,13 +34,13 @@ def data(packed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "data"
 
 
-def encode(data: Path, seed: int = 0) -> dict[str, Any]:
+def encode(data: Path, here: Pool, seed: int = 0) -> dict[str, Any]:
     watch = lambda name, total: lambda result: None  # noqa: E731
-    return dict(tokenise(data, "shape", Path(str(seed)), TokenSettings(batch=2), Here(), watch))
+    return dict(tokenise(data, "shape", Path(str(seed)), TokenSettings(batch=2), here, watch))
 
 
-def test_tokens_are_those_of_the_tokenizer_with_their_captions(data: Path) -> None:
-    encode(data)
+def test_tokens_are_those_of_the_tokenizer_with_their_captions(data: Path, here: Pool) -> None:
+    encode(data, here)
     found = load_tokens(data, "train", tokenizer())
     assert found is not None
     shards = Dataset(data).shards("shapes")
@@ -65,16 +54,16 @@ def test_tokens_are_those_of_the_tokenizer_with_their_captions(data: Path) -> No
         assert len(captions) >= 3
 
 
-def test_a_second_run_does_nothing(data: Path) -> None:
-    assert not any(result.cached for result in encode(data)["shape_tokens"])
-    assert all(result.cached for result in encode(data)["shape_tokens"])
+def test_a_second_run_does_nothing(data: Path, here: Pool) -> None:
+    assert not any(result.cached for result in encode(data, here)["shape_tokens"])
+    assert all(result.cached for result in encode(data, here)["shape_tokens"])
 
 
-def test_stale_tokens_are_refused(data: Path) -> None:
-    encode(data, 0)
+def test_stale_tokens_are_refused(data: Path, here: Pool) -> None:
+    encode(data, here, 0)
     with pytest.raises(ValueError, match="made by another tokenizer"):
         load_tokens(data, "train", tokenizer(1))
-    encode(data, 1)
+    encode(data, here, 1)
     assert load_tokens(data, "train", tokenizer(1)) is not None
 
 
@@ -86,7 +75,7 @@ def test_weights_that_only_decode_keep_tokens_valid() -> None:
     assert weights_hash(one) != weights_hash(tokenizer(1))
 
 
-def test_there_must_be_something_to_tokenise(data: Path) -> None:
+def test_there_must_be_something_to_tokenise(data: Path, here: Pool) -> None:
     (data / "shards/dataset.json").write_text('{"format": 1, "modalities": {}, "tasks": [], "licences": {}}')
     with pytest.raises(DataError, match="no shapes or edit_shapes to tokenise"):
-        encode(data)
+        encode(data, here)

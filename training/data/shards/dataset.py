@@ -23,7 +23,7 @@ FOLDER, NAME, FORMAT = "shards", "dataset.json", 1
 
 
 class Dataset:
-    """What `dataset.json` lists. Raises DataError where there is none; files that are cut short, ValueError."""
+    """What `dataset.json` lists. Raises DataError where there is none; ValueError for torn files."""
 
     def __init__(self, folder: Path) -> None:
         """The folder of shards, or the data folder that holds it."""

@@ -8,16 +8,14 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from training.data.pool import LocalPool, PoolSettings
 from training.data.shards.dataset import Dataset
 from training.data.shards.pack import ShardSettings, pack, rows_of
 from training.data.shards.pictures import PICTURES, PictureSettings, picture_items
 from training.data.shards.reader import Reader
-from training.data.steps import Result, run
+from training.data.steps import Pool, Result, run
 
 
-def packed(folder: Path, data: Path) -> list[Result]:
-    pool = LocalPool(PoolSettings(processes=1))
+def packed_pictures(folder: Path, data: Path, pool: Pool) -> list[Result]:
     made = run(PICTURES, PictureSettings(), picture_items(folder), data, pool)
     pack(
         data, rows_of({"pictures": made}, {}), ShardSettings(), pool, lambda name, total: lambda result: None
@@ -30,7 +28,7 @@ def picture(path: Path, size: tuple[int, int], shade: int) -> None:
     Image.fromarray(np.full((size[1], size[0], 3), shade, np.uint8)).save(path)
 
 
-def test_captioned_pictures_train_text_to_image(tmp_path: Path) -> None:
+def test_captioned_pictures_train_text_to_image(tmp_path: Path, here: Pool) -> None:
     folder = tmp_path / "pictures"
     picture(folder / "a.png", (700, 600), 10)
     (folder / "a.txt").write_text("a dark square\nnight\n")
@@ -42,7 +40,7 @@ def test_captioned_pictures_train_text_to_image(tmp_path: Path) -> None:
     (folder / "tiny.txt").write_text("tiny")
     (folder / "torn.png").write_bytes(b"\x89PNG\r\n\x1a\n")
     (folder / "torn.txt").write_text("torn")
-    made = packed(folder, tmp_path / "data")
+    made = packed_pictures(folder, tmp_path / "data", here)
     reasons = {result.key: result.rejected and result.rejected.reason for result in made}
     assert reasons == {
         "a.png": None,
