@@ -13,8 +13,6 @@ from numpy.typing import NDArray
 from training.data.shards.dataset import Dataset
 from training.data.shards.shard import Shard
 
-# Signed distances beyond this tell nothing more, in canonical units.
-TRUNCATION = 0.25
 # How often an object of a category is drawn, relative to the others: modular walls and road tiles teach
 # little about objects and are a quarter of the corpus that `mini` learns from.
 CATEGORY_WEIGHT = {"road_tile": 0.15, "building_part": 0.25, "character": 0.5, "weapon": 0.5, "prop": 0.7}

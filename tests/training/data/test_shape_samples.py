@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from training.data.shape_samples import TRUNCATION, category_shares, is_procedural, load_samples
+from training.data.geometry.settings import TRUNCATION
+from training.data.shape_samples import category_shares, is_procedural, load_samples
 from training.data.shards.dataset import Dataset
 from training.data.steps import DataError
 

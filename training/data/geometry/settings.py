@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+# Signed distances beyond this tell nothing more, in canonical units.
+TRUNCATION = 0.25
+
 
 @dataclass(frozen=True, kw_only=True)
 class GeometrySettings:

@@ -20,8 +20,7 @@ from training.data.assets.asset import Asset, Rejected, read_asset
 from training.data.geometry.colors import UNKNOWN, surface_colors
 from training.data.geometry.procedural import original
 from training.data.geometry.sampling import Sampled, sample_mesh, sample_solid
-from training.data.geometry.settings import GeometrySettings
-from training.data.shape_samples import TRUNCATION
+from training.data.geometry.settings import TRUNCATION, GeometrySettings
 from training.data.steps import Item, Step, seed_of
 
 FORMAT = "geometry 1"

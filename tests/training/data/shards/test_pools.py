@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from backend.tasks import TASKS
 from training.data.shards.dataset import Dataset
 from training.data.shards.pools import POOLS, Lengths, allow, pool_of, table
 
@@ -16,6 +17,10 @@ def test_the_paper_s_table_1_follows_from_its_counts() -> None:
     assert lines["text, 6 posed images, 3D"][-3] == "7,245"
     assert lines["text, 1 image, 3D"][-3] == "2,125"
     assert lines["total"][-3] == "214,700,000"
+
+
+def test_every_task_has_one_pool() -> None:
+    assert sorted(task for pool in POOLS for task in pool.tasks) == sorted(TASKS)
 
 
 def test_a_render_never_reaches_text_to_image(dataset: Dataset) -> None:
