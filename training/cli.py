@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from training.data.cli import app as data
-from training.data.cli import one_sentence, progress_bar, summary
+from training.data.cli import one_sentence, progress_bar
 from training.evaluation.cli import app as evaluate
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
@@ -23,48 +23,8 @@ Data = Annotated[Path, typer.Option(help="data folder, or its folder of shards a
 Processes = Annotated[int, typer.Option(help="worker processes")]
 
 
-@data.command("pictures")
-def data_pictures(
-    data: Annotated[Path, typer.Option(help="data folder")],
-    source: Annotated[Path, typer.Option(help="folder of pictures, each with a .txt of captions or a row")],
-    licence: Annotated[str, typer.Option(help="of pictures whose row names none")] = "unknown",
-    processes: Processes = 2,
-) -> None:
-    """Pack people's own captioned pictures: the pool of text_to_image."""
-    from training.data.pool import LocalPool, PoolSettings
-    from training.data.shards.pack import ShardSettings, pack, rows_of
-    from training.data.shards.pictures import PICTURES, PictureSettings, picture_items
-    from training.data.steps import run
-
-    pool = LocalPool(PoolSettings(processes=processes))
-    settings = PictureSettings(licence=licence)
-    with one_sentence():
-        items = picture_items(source)
-        made = run(PICTURES, settings, items, data, pool, progress_bar("pictures", len(items)))
-        pack(data, rows_of({"pictures": made}, {}), ShardSettings(), pool, progress_bar)
-        typer.echo(summary("pictures", made))
-
-
-@data.command("stats")
-def data_stats(
-    data: Data,
-    image: Annotated[int, typer.Option(help="tokens of one image")] = 1024,
-    shape: Annotated[int, typer.Option(help="tokens of one shape")] = 1024,
-    text: Annotated[int, typer.Option(help="tokens of one text")] = 77,
-    split: Annotated[str, typer.Option(help="train, val or test")] = "train",
-) -> None:
-    """Print the paper's Table 1 for a data set, the tasks it serves and its licences."""
-    from training.data.shards.dataset import Dataset
-    from training.data.shards.pools import Lengths, table
-
-    with one_sentence():
-        dataset = Dataset(data)
-    typer.echo(table(dataset.description["pools"], Lengths(text=text, image=image, shape=shape), split))
-    typer.echo(f"tasks: {', '.join(dataset.tasks) or 'none'}")
-    typer.echo(f"licences: {', '.join(f'{name} {count:,}' for name, count in dataset.licences.items())}")
-
-
 @app.command("shape-tokenizer")
+@one_sentence()
 def shape_tokenizer(
     data: Data,
     run: Annotated[Path, typer.Option(help="folder of checkpoints and logs; an existing run continues")],
@@ -81,6 +41,7 @@ def shape_tokenizer(
 
 
 @app.command("shape-decoder")
+@one_sentence()
 def shape_decoder(
     data: Data,
     tokenizer_run: Annotated[Path, typer.Option(help="run folder of the shape tokenizer to start from")],
@@ -99,6 +60,7 @@ def shape_decoder(
 
 
 @app.command("image-vae")
+@one_sentence()
 def image_vae(
     data: Data,
     run: Annotated[Path, typer.Option(help="folder of checkpoints and logs; an existing run continues")],
@@ -120,6 +82,7 @@ def image_vae(
 
 
 @app.command("image-tokenizer")
+@one_sentence()
 def image_tokenizer(
     data: Data,
     vae_run: Annotated[Path, typer.Option(help="run folder of stage I")],
@@ -138,6 +101,7 @@ def image_tokenizer(
 
 
 @app.command()
+@one_sentence()
 def tokens(
     data: Annotated[Path, typer.Option(help="data folder whose shards are tokenised")],
     shape_run: Annotated[Path | None, typer.Option(help="run folder of the shape tokenizer")] = None,
@@ -151,13 +115,13 @@ def tokens(
     if shape_run is None and image_run is None:
         raise typer.BadParameter("name a run with --shape-run or --image-run")
     pool = LocalPool(PoolSettings(processes=processes, seconds=3600.0))
-    with one_sentence():
-        for kind, run in (("shape", shape_run), ("image", image_run)):
-            if run is not None:
-                tokenise(data, kind, run, TokenSettings(), pool, progress_bar)
+    for kind, run in (("shape", shape_run), ("image", image_run)):
+        if run is not None:
+            tokenise(data, kind, run, TokenSettings(), pool, progress_bar)
 
 
 @app.command("text-to-shape")
+@one_sentence()
 def text_to_shape(
     tokenizer_run: Annotated[Path, typer.Option(help="run folder of the shape tokenizer")],
     data: Data,
@@ -175,6 +139,7 @@ def text_to_shape(
 
 
 @app.command()
+@one_sentence()
 def export(
     tokenizer_run: Annotated[Path, typer.Option(help="run folder of the shape tokenizer")],
     run: Annotated[Path, typer.Option(help="run folder of the transformer")],

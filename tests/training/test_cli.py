@@ -28,3 +28,10 @@ def test_a_folder_without_shards_is_one_sentence(tmp_path: Path) -> None:
     assert result.exit_code == 1
     assert "holds no dataset.json" in result.stderr
     assert "Traceback" not in result.output
+
+
+def test_training_on_a_folder_without_shards_is_one_sentence(tmp_path: Path) -> None:
+    arguments = ["shape-tokenizer", "--data", str(tmp_path), "--run", str(tmp_path / "run")]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 1
+    assert "holds no dataset.json" in result.stderr

@@ -24,6 +24,9 @@ from training.data.records import make_records, write_records
 from training.data.report import write_report
 from training.data.round_trip import main as round_trip
 from training.data.settings_file import read_settings, settings_text
+from training.data.shards.dataset import Dataset
+from training.data.shards.pools import Lengths
+from training.data.shards.pools import table as pools_table
 from training.data.steps import DataError, Pool, Result
 from training.data.synthesis import seats
 from training.data.synthesis.loop import Seats
@@ -124,12 +127,29 @@ def print_estimate(
         typer.echo(table(estimate(measured(data), Goal(pairs=pairs, cores=cores, edits=edits))))
 
 
+@app.command("stats")
+def print_stats(
+    data: Annotated[Path, typer.Option(help="data folder, or its folder of shards alone")],
+    image: Annotated[int, typer.Option(help="tokens of one image")] = 1024,
+    shape: Annotated[int, typer.Option(help="tokens of one shape")] = 1024,
+    text: Annotated[int, typer.Option(help="tokens of one text")] = 77,
+    split: Annotated[str, typer.Option(help="train, val or test")] = "train",
+) -> None:
+    """Print the paper's Table 1 for a data set, the tasks it serves and its licences."""
+    with one_sentence():
+        dataset = Dataset(data)
+    lengths = Lengths(text=text, image=image, shape=shape)
+    typer.echo(pools_table(dataset.description["pools"], lengths, split))
+    typer.echo(f"tasks: {', '.join(dataset.tasks) or 'none'}")
+    typer.echo(f"licences: {', '.join(f'{name} {count:,}' for name, count in dataset.licences.items())}")
+
+
 app.command("round-trip")(round_trip)
 
 
 @contextmanager
 def one_sentence() -> Iterator[None]:
-    """A DataError ends the command with its sentence; an interrupt says how to go on."""
+    """What is wrong with the data ends the command with its sentence; an interrupt says how to go on."""
     try:
         yield
     except DataError as error:

@@ -91,11 +91,12 @@ class Estimate:
 def measured(data: Path) -> dict[str, list[Result]]:
     """The newest result of every item of each step, in the order of the pipeline."""
     found: dict[str, list[Result]] = {}
-    for path in data.glob("*/journal.jsonl"):
+    for path in data.rglob("journal.jsonl"):
+        step = path.relative_to(data).parts[0]  # shards have a journal for each modality
         newest = {result.key: result for result in Journal(path).results()}
         for result in newest.values():
-            of_edit = path.parent.name == "geometry" and "/" in result.key  # ASSET/NUMBER-SIDE
-            found.setdefault("edit_geometry" if of_edit else path.parent.name, []).append(result)
+            of_edit = step == "geometry" and "/" in result.key  # ASSET/NUMBER-SIDE
+            found.setdefault("edit_geometry" if of_edit else step, []).append(result)
     known = [name for name in STEPS if name in found]
     return {name: found[name] for name in (*known, *sorted(set(found) - set(known)))}
 

@@ -130,10 +130,8 @@ class Pipeline:
         items = [Item(key=side.name, inputs={"asset": side.file}) for side in new.values()]
         made = self._each(GEOMETRY, self.settings.geometry, items, name="edit_geometry")
         known |= dict(zip(new, made, strict=True))
-        names = {side.name for side in new.values()}
-        free = {"seconds": 0.0, "cpu_seconds": 0.0, "bytes": 0}
         return [
-            known[side.shape] if side.name in names else replace(known[side.shape], key=side.name, **free)
+            known[side.shape] if new.get(side.shape) == side else _again(known[side.shape], side.name)
             for side in sides
         ]
 
@@ -174,6 +172,11 @@ def _sides(edits: Sequence[Result]) -> Iterator[_Side]:
                     name = f"{number}-{side}"
                     file = f"{result.product}/{name}{SUFFIX}"
                     yield _Side(f"{result.key}/{name}", (result.key, _shape(key)), file)
+
+
+def _again(result: Result, key: str) -> Result:
+    """What an equal side costs: nothing."""
+    return replace(result, key=key, seconds=0.0, cpu_seconds=0.0, bytes=0)
 
 
 def _shape(key: str) -> str:

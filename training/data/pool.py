@@ -25,6 +25,9 @@ _THREADS = (
     "IGL_NUM_THREADS",
 )
 
+_READY = "ready"
+_FAILED_STARTS = 3  # in a row: they are not going to
+
 
 @dataclass(frozen=True, kw_only=True)
 class PoolSettings:
@@ -45,12 +48,17 @@ class Outcome:
     seconds: float = 0.0
 
 
+class DataError(Exception):
+    """A run that cannot go on, in one sentence that says what to do."""
+
+
 @dataclass(kw_only=True)
 class _Worker:
     process: BaseProcess
     pipe: Connection
     index: int = -1  # of its item; -1: idle
     since: float = field(default_factory=time.monotonic)
+    ready: bool = False  # it has started, and reads items
 
 
 @dataclass(frozen=True)
@@ -60,41 +68,83 @@ class LocalPool:
     settings: PoolSettings = field(default_factory=PoolSettings)
 
     def run(self, function: Callable[[Any], Any], items: Sequence[Any]) -> Iterator[Outcome]:
-        """Outcomes as they come. `function` and the items must pass to another process."""
-        waiting = list(range(len(items)))[::-1]
-        workers: list[_Worker] = []
+        """Outcomes as they come. `function` and the items must pass to another process.
+
+        Raises DataError when workers cannot start.
+        """
+        crew = _Crew(function, items, self.settings)
         try:
-            while waiting or any(worker.index >= 0 for worker in workers):
-                self._staff(workers, function, len(waiting))
-                for worker in workers:
-                    if worker.index < 0 and waiting and _given(worker, items[waiting[-1]]):
-                        worker.index, worker.since = waiting.pop(), time.monotonic()
-                yield from self._settled(workers)
+            yield from crew.outcomes()
         finally:
-            for worker in workers:
+            for worker in crew.workers:
                 _end(worker)
 
-    def _staff(self, workers: list[_Worker], function: Callable[[Any], Any], waiting: int) -> None:
-        """As many workers as there is work for."""
-        busy = sum(worker.index >= 0 for worker in workers)
-        while len(workers) < min(self.settings.processes, busy + waiting):
-            workers.append(_start(function, self.settings))
 
-    def _settled(self, workers: list[_Worker]) -> Iterator[Outcome]:
-        """What came in within a second; workers that are late or gone leave the list."""
-        for worker in list(workers):
-            late = _late(worker, self.settings.seconds)
-            if late is not None:
-                workers.remove(worker)
-                yield late
-        for ready in wait([worker.pipe for worker in workers], timeout=1.0):
-            worker = next(worker for worker in workers if worker.pipe is ready)
-            outcome, alive = _received(worker)
-            if not alive:
-                workers.remove(worker)
-            worker.index = -1
-            if outcome.index >= 0:
-                yield outcome
+class _Crew:
+    """The workers of one run."""
+
+    def __init__(self, function: Callable[[Any], Any], items: Sequence[Any], settings: PoolSettings) -> None:
+        self.workers: list[_Worker] = []
+        self._function, self._items, self._settings = function, items, settings
+        self._waiting = list(range(len(items)))[::-1]
+        self._failed_starts = 0  # in a row
+
+    def outcomes(self) -> Iterator[Outcome]:
+        while self._waiting or any(worker.index >= 0 for worker in self.workers):
+            self._staff()
+            for worker in self.workers:
+                idle = worker.ready and worker.index < 0
+                if idle and self._waiting and _given(worker, self._items[self._waiting[-1]]):
+                    worker.index, worker.since = self._waiting.pop(), time.monotonic()
+            yield from self._late()
+            for ready in wait([worker.pipe for worker in self.workers], timeout=1.0):
+                outcome = self._settled(next(worker for worker in self.workers if worker.pipe is ready))
+                if outcome is not None:
+                    yield outcome
+
+    def _staff(self) -> None:
+        """As many workers as there is work for."""
+        busy = sum(worker.index >= 0 for worker in self.workers)
+        while len(self.workers) < min(self._settings.processes, busy + len(self._waiting)):
+            self.workers.append(_start(self._function, self._settings))
+
+    def _late(self) -> Iterator[Outcome]:
+        for worker in list(self.workers):
+            spent = time.monotonic() - worker.since
+            if worker.index >= 0 and spent > self._settings.seconds:
+                self.workers.remove(worker)
+                _end(worker)
+                rejected = Rejected("timeout", f"It took over {self._settings.seconds:g} seconds.")
+                yield Outcome(index=worker.index, rejected=rejected, seconds=spent)
+
+    def _settled(self, worker: _Worker) -> Outcome | None:
+        """What a worker has to say, if it is of an item; one that has died leaves."""
+        spent = time.monotonic() - worker.since
+        try:
+            answer = worker.pipe.recv()
+        except (EOFError, OSError):
+            return self._died(worker, spent)
+        if answer == _READY:
+            worker.ready, self._failed_starts = True, 0
+            return None
+        index, worker.index = worker.index, -1
+        return Outcome(index=index, result=answer[0], rejected=answer[1], seconds=spent)
+
+    def _died(self, worker: _Worker, spent: float) -> Outcome | None:
+        self.workers.remove(worker)
+        _end(worker)
+        ended = f"ended with code {worker.process.exitcode}."
+        if worker.index >= 0:
+            crashed = Rejected("crashed", f"Its worker {ended}")
+            return Outcome(index=worker.index, rejected=crashed, seconds=spent)
+        if not worker.ready:
+            self._failed_starts += 1
+        if self._failed_starts >= _FAILED_STARTS:
+            raise DataError(
+                f"Workers do not start: the last {ended} Give them more memory, or call this from a script "
+                'that has `if __name__ == "__main__":`.'
+            )
+        return None
 
 
 def _start(function: Callable[[Any], Any], settings: PoolSettings) -> _Worker:
@@ -128,26 +178,6 @@ def _given(worker: _Worker, item: Any) -> bool:
     return True
 
 
-def _late(worker: _Worker, seconds: float) -> Outcome | None:
-    spent = time.monotonic() - worker.since
-    if worker.index < 0 or spent <= seconds:
-        return None
-    _end(worker)
-    rejected = Rejected("timeout", f"It took over {seconds:g} seconds.")
-    return Outcome(index=worker.index, rejected=rejected, seconds=spent)
-
-
-def _received(worker: _Worker) -> tuple[Outcome, bool]:
-    spent = time.monotonic() - worker.since
-    try:
-        result, rejected = worker.pipe.recv()
-    except (EOFError, OSError):
-        _end(worker)
-        crashed = Rejected("crashed", f"Its worker ended with code {worker.process.exitcode}.")
-        return Outcome(index=worker.index, rejected=crashed, seconds=spent), False
-    return Outcome(index=worker.index, result=result, rejected=rejected, seconds=spent), True
-
-
 def _end(worker: _Worker) -> None:
     worker.pipe.close()  # a worker that waits for an item ends itself, and its Blender
     if worker.index < 0:
@@ -160,6 +190,7 @@ def _work(pipe: Connection, function: Callable[[Any], Any], memory: int) -> None
     """The worker's life: items in, (result, rejection) out."""
     limit_memory(memory)
     try:
+        pipe.send(_READY)
         while True:
             answer = attempt(function, pipe.recv())
             try:

@@ -1,4 +1,4 @@
-"""Settings of the whole pipeline as one JSON file: a section per step, only what differs from the defaults."""
+"""Settings of the whole pipeline as one JSON file: a section per step, what differs from the defaults."""
 
 from __future__ import annotations
 

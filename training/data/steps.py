@@ -26,6 +26,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from filelock import FileLock, Timeout
 
 from training.data.assets.asset import Rejected
+from training.data.pool import DataError as DataError
 from training.data.pool import Outcome
 
 # Reasons that lie in the machine or in our code, not in the item: the next run tries these again.
@@ -33,10 +34,6 @@ TRANSIENT = ("crashed", "failed", "no_blender", "timeout", "too_much_memory")
 _STOPPED = "stopped"  # what a worker says when no item can be done here
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 S = TypeVar("S")
-
-
-class DataError(Exception):
-    """A run that cannot go on, in one sentence that says what to do."""
 
 
 class Pool(Protocol):

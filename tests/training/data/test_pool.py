@@ -9,8 +9,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+import pytest
 
-from training.data.pool import LocalPool, Outcome, PoolSettings
+from training.data.pool import DataError, LocalPool, Outcome, PoolSettings
 
 
 def _run(function: Callable[[Any], Any], items: Sequence[Any], **settings: Any) -> list[Outcome]:
@@ -46,6 +47,20 @@ def test_a_crashing_worker_is_replaced() -> None:
     outcomes = _run(os._exit, [7, 7])
     assert _reasons(outcomes) == ["crashed"] * 2
     assert "code 7" in str(outcomes[0].rejected)
+
+
+class _Unreadable:
+    """A function that ends whoever unpacks it."""
+
+    def __call__(self, item: Any) -> None: ...
+
+    def __reduce__(self) -> tuple[Callable[[int], Any], tuple[int]]:
+        return os._exit, (3,)
+
+
+def test_workers_that_never_start_end_the_run_in_a_sentence() -> None:
+    with pytest.raises(DataError, match=r"Workers do not start: the last ended with code 3\."):
+        _run(_Unreadable(), ["a", "b"])
 
 
 def test_a_worker_that_dies_idle_costs_no_item() -> None:

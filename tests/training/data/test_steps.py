@@ -187,7 +187,7 @@ def test_a_full_disk_ends_the_run_and_the_next_continues(tmp_path: Path, full: E
 
 
 def test_what_the_machine_lacks_ends_the_run_in_its_own_words(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="^no OpenGL here$"):
+    with pytest.raises(DataError, match=r"^no OpenGL here$"):
         squares(tmp_path, *numbered(1, 2, 3, n2=DataError("no OpenGL here")))
     assert [result.cached for result in squares(tmp_path, *numbered(1, 2, 3))] == [True, False, False]
 

@@ -23,7 +23,7 @@ FOLDER, NAME, FORMAT = "shards", "dataset.json", 1
 
 
 class Dataset:
-    """What `dataset.json` lists. Raises DataError where there is none; ValueError for torn files."""
+    """What `dataset.json` lists. Raises DataError where there is none of use, ValueError for torn files."""
 
     def __init__(self, folder: Path) -> None:
         """The folder of shards, or the data folder that holds it."""
@@ -33,7 +33,7 @@ class Dataset:
             raise DataError(f"{folder} holds no {NAME}; make shards with `omni123-train data run` first.")
         self.description: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         if self.description.get("format") != FORMAT:
-            raise ValueError(f"{path} is of format {self.description.get('format')}, not {FORMAT}")
+            raise DataError(f"{path} is of format {self.description.get('format')}, not {FORMAT}; run again.")
         self._modalities: Mapping[str, Mapping[str, Any]] = self.description["modalities"]
         self.open = lru_cache(maxsize=1024)(self._open)  # maps, not memory
 
@@ -70,7 +70,7 @@ class Dataset:
     def _modality(self, name: str) -> Mapping[str, Any]:
         if name not in self._modalities:
             there = ", ".join(self._modalities) or "nothing"
-            raise ValueError(f"{self.folder} holds no {name}, but {there}; run the step that makes them")
+            raise DataError(f"{self.folder} holds no {name}, but {there}; run the step that makes them.")
         return self._modalities[name]
 
     def _open(self, name: str) -> Shard:

@@ -128,7 +128,9 @@ def item_key(prompt_key: str, number: int) -> str:
     return hashlib.sha256(f"{prompt_key} {number}".encode()).hexdigest()[:16]
 
 
-PICTURES: Step[AugmentationSettings] = Step(name="drawn_pictures", version=1, make=make_picture, suffix=".png")
+PICTURES: Step[AugmentationSettings] = Step(
+    name="drawn_pictures", version=1, make=make_picture, suffix=".png"
+)
 CUTOUTS: Step[CutoutSettings] = Step(name="cutouts", version=1, make=make_cutout, suffix=".png")
 SHAPES: Step[ShapeSettings] = Step(name="shapes", version=1, make=make_shape, suffix="")
 GATES: Step[GateSettings] = Step(name="gates", version=1, make=make_verdict)

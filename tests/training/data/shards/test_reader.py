@@ -10,6 +10,7 @@ import pytest
 
 from training.data.shards.dataset import Dataset
 from training.data.shards.reader import Reader
+from training.data.steps import DataError
 
 
 def keys(reader: Reader, count: int) -> list[str]:
@@ -68,7 +69,7 @@ def test_a_split_without_samples_is_said(dataset: Dataset) -> None:
 
 
 def test_a_modality_that_is_not_there_is_said(dataset: Dataset) -> None:
-    with pytest.raises(ValueError, match="holds no edits, but"):
+    with pytest.raises(DataError, match="holds no edits, but"):
         Reader(dataset, ("edits",))
 
 
