@@ -22,7 +22,6 @@ from training.data.pipeline import STEPS, Pipeline, PipelineSettings
 from training.data.pool import LocalPool, PoolSettings
 from training.data.records import make_records, write_records
 from training.data.report import write_report
-from training.data.round_trip import main as round_trip
 from training.data.settings_file import read_settings, settings_text
 from training.data.shards.dataset import Dataset
 from training.data.shards.pools import Lengths
@@ -144,7 +143,18 @@ def print_stats(
     typer.echo(f"licences: {', '.join(f'{name} {count:,}' for name, count in dataset.licences.items())}")
 
 
-app.command("round-trip")(round_trip)
+@app.command("round-trip")
+def round_trip(
+    assets: Annotated[Path, typer.Argument(help="folder with asset files, such as DATA/ingest")],
+    out: Annotated[Path, typer.Option(help="receives sheet.png and rows.jsonl")],
+    count: Annotated[int, typer.Option(help="assets that are compared")] = 50,
+    cells: Annotated[int, typer.Option(help="of the grid that surfaces are read from")] = 256,
+    seed: Annotated[int, typer.Option(help="of the choice of assets")] = 0,
+) -> None:
+    """Surfaces read back from signed distances, and from the stored samples alone, beside their assets."""
+    from training.data.round_trip import compare  # it needs torch, which workers need not load
+
+    typer.echo(compare(assets, out, count=count, cells=cells, seed=seed))
 
 
 @contextmanager

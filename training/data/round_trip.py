@@ -1,6 +1,6 @@
 """How much of a shape its geometry product keeps: surfaces read back, beside the assets they come from.
 
-python -m training.data.round_trip ASSETS --out runs/round_trip --count 50
+omni123-train data round-trip ASSETS --out OUT --count 50
 
 ASSETS holds asset files, in whatever folders. Writes sheet.png, rows.jsonl and prints the figures. "field" is
 the zero level of the signed distances that the samples are drawn from, "samples" that of a function fitted to
@@ -12,10 +12,9 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
-import typer
 from PIL import Image
 from tqdm import tqdm
 
@@ -119,14 +118,11 @@ def summary(trips: list[RoundTrip], cells: int) -> str:
     return "\n".join(lines)
 
 
-def main(
-    assets: Annotated[Path, typer.Argument(help="folder with asset files")],
-    out: Annotated[Path, typer.Option(help="receives sheet.png and rows.jsonl")],
-    count: int = 50,
-    cells: Annotated[int, typer.Option(help="of the grid that surfaces are read from")] = 256,
-    seed: Annotated[int, typer.Option(help="of the choice of assets")] = 0,
-) -> None:
-    """Surfaces read back from signed distances, and from the stored samples alone, beside their assets."""
+def compare(assets: Path, out: Path, *, count: int = 50, cells: int = 256, seed: int = 0) -> str:
+    """Takes `count` assets of a folder there and back; `out` receives sheet.png and rows.jsonl.
+
+    Returns the summary for people.
+    """
     paths = sorted(assets.rglob(f"*{SUFFIX}"))
     order = np.random.default_rng(seed).permutation(len(paths))[:count]
     out.mkdir(parents=True, exist_ok=True)
@@ -139,8 +135,4 @@ def main(
             except Rejected as rejected:
                 tqdm.write(f"{path.name}: {rejected}")
     save(pictures(trips), out / "sheet.png")
-    typer.echo(summary(trips, cells))
-
-
-if __name__ == "__main__":
-    typer.run(main)
+    return summary(trips, cells)

@@ -61,7 +61,7 @@ def test_the_command_writes_a_sheet_and_a_row_per_asset(
     (tmp_path / "assets" / "ab").mkdir(parents=True)
     write_asset(tmp_path / "assets" / "ab" / "ring.asset.safetensors", RING)
     write_asset(tmp_path / "assets" / "far.asset.safetensors", asset("far", trimesh.creation.box((9, 1, 1))))
-    round_trip.main(tmp_path / "assets", tmp_path / "out", count=5, cells=32)
+    round_trip.compare(tmp_path / "assets", tmp_path / "out", count=5, cells=32)
     rows = [json.loads(line) for line in (tmp_path / "out" / "rows.jsonl").read_text().splitlines()]
     assert [row["key"] for row in rows] == ["ring"]
     assert (tmp_path / "out" / "sheet.png").stat().st_size > 1000

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from backend.sequence import VIEWS
+from training.data.rendering.cameras import CANONICAL
 from training.data.steps import seed_of
 from training.data.synthesis.interface import PictureRequest
 
@@ -67,4 +67,4 @@ def augmented(prompt: str, number: int, settings: AugmentationSettings) -> Pictu
     )
 
 
-assert {view for view in VIEWPOINTS.values() if view} <= set(VIEWS)
+assert {view for view in VIEWPOINTS.values() if view} <= set(CANONICAL)

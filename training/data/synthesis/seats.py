@@ -14,15 +14,13 @@ from typing import Any, Literal
 from backend.failures import WeightsError
 from training.data.steps import DataError
 from training.data.synthesis.interface import ImageTo3D, Matting, TextToImage
-from training.data.synthesis.matting import BiRefNet, PlainBackground
-from training.data.synthesis.own_model import PICTURE_TASKS, SHAPE_TASKS, OwnModel, model_tasks
+from training.data.synthesis.matting import PlainBackground
 from training.data.synthesis.programs import Program
 
 BUNDLED = Path(__file__).resolve().parents[3] / "backend" / "weights" / "mini"
 OWN = f"omni123:{BUNDLED}"
 PLAIN = "plain"
 Seat = Literal["pictures", "shapes"]
-_NEEDED: dict[Seat, tuple[str, ...]] = {"pictures": PICTURE_TASKS, "shapes": SHAPE_TASKS}
 
 
 def text_to_image(name: str) -> TextToImage:
@@ -44,6 +42,8 @@ def matting(name: str) -> Matting:
     if kind == PLAIN and not rest:
         return PlainBackground()
     if kind == "birefnet":
+        from training.data.synthesis.birefnet import BiRefNet
+
         try:
             return BiRefNet.load(Path(rest))
         except (OSError, ValueError, ImportError) as error:
@@ -60,6 +60,7 @@ def _seated(name: str) -> Any:
         return Program(command=rest)
     if kind == "omni123":
         from backend.pipeline import Pipeline
+        from training.data.synthesis.own_model import OwnModel
 
         try:
             return OwnModel(Pipeline.load(Path(rest)))
@@ -80,6 +81,9 @@ def _imported(name: str) -> Any:
 
 def lacking(pictures: str, shapes: str) -> list[str]:
     """A sentence for each seat whose model cannot do its work, known without loading it."""
+    from training.data.synthesis.own_model import PICTURE_TASKS, SHAPE_TASKS, model_tasks
+
+    needed = {"pictures": PICTURE_TASKS, "shapes": SHAPE_TASKS}
     sentences = []
     seats: tuple[tuple[Seat, str], ...] = (("pictures", pictures), ("shapes", shapes))
     for seat, name in seats:
@@ -91,9 +95,9 @@ def lacking(pictures: str, shapes: str) -> list[str]:
         except WeightsError as error:
             sentences.append(str(error))
             continue
-        if not set(_NEEDED[seat]) & set(tasks):
+        if not set(needed[seat]) & set(tasks):
             sentences.append(
-                f"The model {model} cannot make the {seat}: that takes {' or '.join(_NEEDED[seat])}, "
+                f"The model {model} cannot make the {seat}: that takes {' or '.join(needed[seat])}, "
                 f"and it does {', '.join(tasks) or 'nothing with both'}."
             )
     return sentences

@@ -9,8 +9,9 @@ from tests.training.data.synthesis.stand_ins import lit, on_white
 from training.data.assets.asset import Asset, Rejected
 from training.data.steps import DataError
 from training.data.synthesis import seats
+from training.data.synthesis.birefnet import BiRefNet
 from training.data.synthesis.mask_quality import Cut, MaskSettings, judge_mask
-from training.data.synthesis.matting import BiRefNet, PlainBackground, cut_out, framed
+from training.data.synthesis.matting import PlainBackground, cut_out, framed
 
 Floats = np.ndarray
 
