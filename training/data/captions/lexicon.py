@@ -109,6 +109,18 @@ PHRASES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"\btree cone\b", "cone-shaped tree"),
         (r"\bcommon tree\b", "tree"),
         (r"\bwithout base\b", ""),
+        (r"\bterrain mining\b", "mining terrain"),
+        (r"\blounge design sofa corner\b", "corner designer sofa"),
+        (r"\blounge design (sofa|chair)\b", r"designer lounge \1"),
+        (r"\blounge sofa ottoman\b", "ottoman"),
+        (r"\btower (square|round) mid(?:dle)?(?: color)?\b", r"\1 tower section"),
+        (r"\b(column|road|bridge) mid\b", r"\1 section"),
+        (r"\btower round roof\b", "round tower roof"),
+        (r"\btower round bottom\b", "round tower base"),
+        (r"\bstreet bridge water ramp\b", "ramp of a street bridge over water"),
+        (r"\bstreet bridge water\b", "street bridge over water"),
+        (r"\bsmall plane\b", "small airplane"),
+        (r"\bslant\b", "slanted"),
         (r"\bwithout leaves\b", "leafless"),
         (r"^street light single\b", "street light"),
         (r"^light (ceiling|floor|desk|table|wall|street|traffic)\b", r"\1 light"),
@@ -147,7 +159,7 @@ COMPOUNDS = re.compile(
     r"wine glass|cocktail glass|washing machine|coat rack|trash can|wind turbine|street lamp|"
     r"toilet paper|paper towel|whipped cream|candy cane|crop row|minigolf course|town hall|"
     r"front wheel|back wheel|pick axe|staddle stone|bird bath|garage door|end cap|potion bottle|"
-    r"apple core|straw hat|orange juice"
+    r"apple core|straw hat|orange juice|royal gramma|tower roof"
     r")\b"
 )
 # Noise of files, tools and kits; never said. Single letters and numbers fall away too.

@@ -41,7 +41,7 @@ from training.data.captions.lexicon import (
 
 _ORDER = (QUALITY, SIZE, STATE, SHAPE, AGE, COLORS, ORIGIN)
 _ADJECTIVES = QUALITY | SIZE | STATE | SHAPE | AGE | COLORS | ORIGIN
-_FUNCTION = of("of with and without in on for the to a an by at n or from under")
+_FUNCTION = of("of with and without in on for the to a an by at n or from under over")
 _EXTENSION = re.compile(r"\.(?:glb|gltf|obj|fbx|stl|ply|blend|usd[acz]?|dae|3ds)\b", re.I)
 # Sizes compared with what stood beside it in its kit.
 _SIZES = {"medium": "medium-sized", "larger": "large", "bigger": "big"}

@@ -148,4 +148,4 @@ def _model(settings: CaptionSettings) -> VisionLanguageModel:
     return LocalModel(settings.model, max_tokens=settings.max_tokens)
 
 
-CAPTIONS: Step[CaptionSettings] = Step(name="captions", version=1, make=make, suffix=".json")
+CAPTIONS: Step[CaptionSettings] = Step(name="captions", version=2, make=make, suffix=".json")

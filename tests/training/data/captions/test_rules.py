@@ -29,6 +29,12 @@ from training.data.captions.uses import use_of
         ("oldWoodenChair_LOD0.fbx", None, "an old wooden chair"),
         ("rocks", "rock_terrain", "a group of rocks"),
         ("stack of breeze blocks", "prop", "a stack of breeze blocks"),
+        ("terrain mining", "rock_terrain", "mining terrain"),
+        ("tower square mid windows", "building_part", "a square tower section with windows"),
+        ("tower round roof", "building_part", "a round tower roof"),
+        ("street bridge water", "road_tile", "a street bridge over water"),
+        ("royal gramma", "animal", "a royal gramma"),
+        ("lounge design sofa corner", "furniture", "a corner designer sofa"),
     ],
 )
 def test_a_name_is_read_as_people_would_write_it(name: str, category: str | None, said: str) -> None:
