@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 from accelerate.state import AcceleratorState
 
-from training.data.assets.asset import Rejected
+from tests.training.data.here import Here, unwatched
 from training.data.geometry.settings import GeometrySettings
 from training.data.pipeline import Pipeline, PipelineSettings
-from training.data.pool import Outcome
+from training.data.rendering.raster import NoGraphicsError, raster
 from training.data.rendering.step import ViewSettings
 from training.data.shape_samples import ShapeSamples
 from training.data.shards.dataset import Dataset
@@ -55,24 +54,9 @@ SETTINGS = PipelineSettings(
 )
 
 
-class Here:
-    """A pool of this very process: no worker has to start."""
-
-    def run(self, function: Callable[[Any], Any], items: Sequence[Any]) -> Iterator[Outcome]:
-        for index, item in enumerate(items):
-            try:
-                yield Outcome(index=index, result=function(item))
-            except Rejected as error:
-                yield Outcome(index=index, rejected=error)
-
-
 @pytest.fixture
 def here() -> Here:
     return Here()
-
-
-def silent(name: str, total: int) -> Callable[[Result], None]:
-    return lambda result: None
 
 
 def run_steps(data: Path, count: int) -> dict[str, list[Result]]:
@@ -81,7 +65,7 @@ def run_steps(data: Path, count: int) -> dict[str, list[Result]]:
         data=data,
         settings=SETTINGS,
         pool=Here(),
-        watch=silent,
+        watch=unwatched,
     )
     return pipeline.run("captions")
 
@@ -94,7 +78,9 @@ def pack_all(data: Path, count: int, per_shard: int = 2) -> dict[str, list[Resul
         for entry in result.facts["assets"]
     }
     pool = Here()
-    return pack(data, rows_of(results, assets), ShardSettings(per_shard=per_shard, held_out=3), pool, silent)
+    return pack(
+        data, rows_of(results, assets), ShardSettings(per_shard=per_shard, held_out=3), pool, unwatched
+    )
 
 
 @pytest.fixture(scope="session")
@@ -108,3 +94,12 @@ def packed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def dataset(packed: Path) -> Dataset:
     return Dataset(packed)
+
+
+@pytest.fixture
+def graphics() -> None:
+    """Skips the test where no OpenGL context can be made."""
+    try:
+        raster(32)
+    except NoGraphicsError as error:
+        pytest.skip(str(error))

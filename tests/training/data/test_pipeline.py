@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 from PIL import Image
 
+from tests.training.data.here import Here, unwatched
 from training.data.edits import EditSettings
 from training.data.geometry.settings import GeometrySettings
 from training.data.pipeline import STEPS, Pipeline, PipelineSettings
-from training.data.pool import Outcome, attempt
 from training.data.rendering.step import ViewSettings
 from training.data.shards.dataset import Dataset
 from training.data.steps import Result
@@ -22,19 +20,6 @@ SMALL = PipelineSettings(
     views=ViewSettings(size=32, n_lit=1),
     edits=EditSettings(pairs=4),
 )
-
-
-class Here:
-    """A pool without processes."""
-
-    def run(self, function: Callable[[Any], Any], items: Sequence[Any]) -> Iterator[Outcome]:
-        for index, item in enumerate(items):
-            result, rejected = attempt(function, item)
-            yield Outcome(index=index, result=result, rejected=rejected)
-
-
-def unwatched(name: str, total: int) -> Callable[[Result], None]:
-    return lambda result: None
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,8 +20,9 @@ from filelock import FileLock
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
+from tests.training.data.here import Here
 from training.data.assets.asset import Rejected
-from training.data.pool import LocalPool, Outcome, PoolSettings, attempt
+from training.data.pool import LocalPool, PoolSettings
 from training.data.steps import DataError, Item, Journal, Result, Step, item_hash, run, seed_of
 
 
@@ -50,15 +51,6 @@ def make_square(item: Item, settings: Squares, data: Path, product: Path) -> dic
 
 
 SQUARE = Step(name="square", version=1, make=make_square, suffix=".safetensors")
-
-
-class Here:
-    """A pool without processes."""
-
-    def run(self, function: Callable[[Any], Any], items: Sequence[Any]) -> Iterator[Outcome]:
-        for index, item in enumerate(items):
-            result, rejected = attempt(function, item)
-            yield Outcome(index=index, result=result, rejected=rejected)
 
 
 def numbered(*numbers: int, **trouble: str | Exception) -> list[Item]:

@@ -1,4 +1,4 @@
-"""Small assets to draw; tests that draw are skipped where no OpenGL context can be made."""
+"""Small assets to draw."""
 
 from __future__ import annotations
 
@@ -10,15 +10,6 @@ import trimesh
 from PIL import Image
 
 from training.data.assets.asset import Asset, Material
-from training.data.rendering.raster import NoGraphicsError, raster
-
-
-@pytest.fixture
-def graphics() -> None:
-    try:
-        raster(32)
-    except NoGraphicsError as error:
-        pytest.skip(str(error))
 
 
 def png(pixels: np.ndarray) -> bytes:  # type: ignore[type-arg]

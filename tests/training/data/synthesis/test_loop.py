@@ -1,18 +1,17 @@
 import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from PIL import Image
 
+from tests.training.data.here import Here, unwatched
 from training.data.assets.asset import Rejected, read_asset
 from training.data.assets.steps import FILTER, asset_items
 from training.data.filtering import FilterSettings
-from training.data.pool import Outcome, attempt
-from training.data.steps import DataError, Result, run
+from training.data.steps import DataError, run
 from training.data.synthesis import seats
 from training.data.synthesis.augmentation import AugmentationSettings, augmented
 from training.data.synthesis.interface import ShapeRequest
@@ -22,19 +21,6 @@ from training.data.synthesis.programs import Program
 STAND_INS = "tests.training.data.synthesis.stand_ins"
 OURS = Seats(pictures=f"{STAND_INS}:own", shapes=f"{STAND_INS}:own")
 TRUE = Seats(pictures=f"{STAND_INS}:Truth", shapes=f"{STAND_INS}:Truth")
-
-
-class Here:
-    """A pool without processes."""
-
-    def run(self, function: Callable[[Any], Any], items: Sequence[Any]) -> Iterator[Outcome]:
-        for index, item in enumerate(items):
-            result, rejected = attempt(function, item)
-            yield Outcome(index=index, result=result, rejected=rejected)
-
-
-def unwatched(stage: str, total: int) -> Callable[[Result], None]:
-    return lambda result: None
 
 
 def made(data: Path, who: Seats, settings: SynthesisSettings, *prompts: str) -> Synthesised:

@@ -1,26 +1,15 @@
 import json
-from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from training.data.pool import Outcome, attempt
+from tests.training.data.here import Here
 from training.data.steps import DataError, Result, run
 from training.data.synthesis import prompt_lists
 from training.data.synthesis.prompt_lists import PROMPTS, curated, prompt_items
 from training.data.synthesis.prompts import CurationSettings
-
-
-class Here:
-    """A pool without processes."""
-
-    def run(self, function: Callable[[Any], Any], items: Sequence[Any]) -> Iterator[Outcome]:
-        for index, item in enumerate(items):
-            result, rejected = attempt(function, item)
-            yield Outcome(index=index, result=result, rejected=rejected)
 
 
 def curated_list(
