@@ -12,7 +12,6 @@ from PIL import Image
 from backend.geometry.mesh import Mesh
 from training.data.pictures import FolderPictures, ViewPictures, as_images, as_pixels
 from training.data.rendering.cameras import CANONICAL
-from training.data.rendering.raster import NoGraphicsError
 from training.data.views import Views
 from training.evaluation.render import blank, render_views
 
@@ -23,14 +22,7 @@ COLOR |= {"right": np.array([250, 250, 0], np.uint8), "top": np.array([0, 250, 2
 COLOR |= {"bottom": np.array([250, 0, 250], np.uint8)}
 
 
-@pytest.fixture(scope="module", autouse=True)
-def graphics() -> None:
-    try:
-        render_views(Mesh(vertices=np.zeros((0, 3), np.float32), faces=np.zeros((0, 3), np.int32)), [], 8)
-    except NoGraphicsError as error:
-        pytest.skip(str(error))
-    except ValueError:  # no cameras, but a context
-        pass
+pytestmark = pytest.mark.usefixtures("graphics")
 
 
 def box(extents: tuple[float, float, float], center: tuple[float, float, float] = (0, 0, 0)) -> Mesh:
