@@ -18,7 +18,7 @@ from training.data.assets import steps as assets
 from training.data.assets.asset import SUFFIX
 from training.data.assets.duplicates import DuplicateSettings
 from training.data.assets.ingest import IngestSettings
-from training.data.captions.step import CAPTIONS, CaptionSettings
+from training.data.captions.step import CAPTIONS, CaptionSettings, more_inputs
 from training.data.edits.settings import EditSettings
 from training.data.edits.step import EDITS
 from training.data.filtering import FilterSettings
@@ -113,8 +113,9 @@ class Pipeline:
     def _captions(self) -> list[Result]:
         read = ["geometry"] if self.settings.captions.captioner == "rules" else ["geometry", "views"]
         made = {step: {result.key: result.product for result in self.results[step]} for step in read}
+        more = more_inputs(self.settings.captions)
         items = [
-            replace(item, inputs={**item.inputs, **{step: made[step][item.key] for step in read}})
+            replace(item, inputs={**item.inputs, **more, **{step: made[step][item.key] for step in read}})
             for item in self._kept("views")
         ]
         return self._each(CAPTIONS, self.settings.captions, items)

@@ -5,6 +5,7 @@ The facts are the captions; the product is how they came about: what was measure
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Mapping
@@ -25,7 +26,7 @@ from training.data.captions.server import ServedModel, key_of
 from training.data.geometry.procedural import original
 from training.data.geometry.step import read_geometry
 from training.data.rendering.product import read_views
-from training.data.steps import Item, Step, seed_of
+from training.data.steps import DataError, Item, Step, seed_of
 
 _PICTURES = ("front", "back", "left", "right", "top", "bottom")
 
@@ -39,9 +40,7 @@ class CaptionSettings:
     url: str = ""  # of the server, up to and with "/v1"
     key_variable: str = "OPENAI_API_KEY"  # environment variable with the server's key, if it wants one
     max_tokens: int = 4096  # of an answer
-    examples: str = (
-        ""  # JSON lines of people's captions, its name hashed, not its text; empty: a few of our own
-    )
+    examples: str = ""  # JSON lines of people's captions; empty: a few of our own
     chain: ChainSettings = field(default_factory=ChainSettings)
 
     def __post_init__(self) -> None:
@@ -49,6 +48,19 @@ class CaptionSettings:
             raise ValueError(f"captioner {self.captioner!r} needs the name of a model")
         if (self.captioner == "server") != bool(self.url):
             raise ValueError("a url belongs to the captioner 'server', and it needs one")
+
+
+def more_inputs(settings: CaptionSettings) -> dict[str, str]:
+    """What an item's hash must know besides the settings: the text of the examples, not their name alone.
+
+    Raises DataError where the file is not there.
+    """
+    if settings.captioner == "rules" or not settings.examples:
+        return {}
+    try:
+        return {"examples": hashlib.sha256(Path(settings.examples).read_bytes()).hexdigest()}
+    except OSError as error:
+        raise DataError(f"The examples of captions.examples cannot be read: {error}.") from error
 
 
 def make(item: Item, settings: CaptionSettings, data: Path, product: Path) -> dict[str, Any]:

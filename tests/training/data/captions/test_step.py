@@ -14,7 +14,8 @@ from tests.training.data.captions.told import ANSWERS, Server, painted, stored
 from training.data.captions.interface import CaptionerError, Message
 from training.data.captions.lengths import check
 from training.data.captions.server import ServedModel
-from training.data.captions.step import CaptionSettings, make
+from training.data.captions.step import CaptionSettings, make, more_inputs
+from training.data.steps import DataError
 from training.data.synthetic import generate
 
 LEVELS = ("short", "medium", "long")
@@ -110,3 +111,15 @@ def test_people_s_examples_come_from_a_file(server: Server, tmp_path: Path) -> N
     broken.write_text("{}\n", encoding="utf-8")
     with pytest.raises(ValueError, match="line 1"):
         make(item, settings(server, examples=str(broken)), tmp_path, tmp_path / "story")
+
+
+def test_other_examples_make_other_captions(tmp_path: Path) -> None:
+    examples = tmp_path / "examples.jsonl"
+    settings = CaptionSettings(captioner="local", model="m", examples=str(examples))
+    with pytest.raises(DataError, match="cannot be read"):
+        more_inputs(settings)
+    examples.write_text("one\n")
+    first = more_inputs(settings)
+    examples.write_text("two\n")
+    assert more_inputs(settings) != first
+    assert more_inputs(CaptionSettings()) == {}
