@@ -33,6 +33,7 @@ class Request:
     faces: int | None = None  # simplify to about this many
     smoothing: float | None = None  # 0 as extracted, 1 as smooth as can be
     watertight: bool = False
+    color: bool = False  # colours of the mesh's vertices, from six views of it
     box: tuple[float, float, float] | None = None  # sides along x, y, z in any unit: only ratios matter
     views: tuple[str, ...] = ()  # views wanted, in order
     images: tuple[Pixels, ...] = ()

@@ -45,6 +45,7 @@ class JobSpec:
     faces: int | None = None  # simplify to about this many, 4 .. 5,000,000
     smoothing: float | None = None  # 0 .. 1
     watertight: bool = False
+    color: bool = False  # the mesh comes with colours of its vertices
     box: tuple[float, ...] | None = None  # three sides along x, y, z, in any unit; above 0 .. 1e6
     views: tuple[str, ...] = ()  # wanted, in order
     image_views: tuple[str, ...] = ()  # what each source image shows
@@ -105,6 +106,13 @@ def check_offered(spec: JobSpec, model: str, capabilities: dict[str, Any]) -> No
     if spec.box is not None and capabilities.get("box") is not True:
         raise ProtocolError(
             "bad_option", f"The model {model} cannot fill a box.", hint="Leave the box out.", field="box"
+        )
+    if spec.color and capabilities.get("color") is not True:
+        raise ProtocolError(
+            "bad_option",
+            f"The model {model} cannot colour shapes.",
+            hint="Ask without colour.",
+            field="color",
         )
 
 

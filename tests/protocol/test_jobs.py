@@ -120,6 +120,10 @@ def test_what_a_model_does_not_offer_is_refused() -> None:
     with pytest.raises(ProtocolError, match="mini cannot fill a box"):
         check_offered(boxed, "mini", capabilities)
     check_offered(boxed, "mini", {**capabilities, "box": True})
+    coloured = JobSpec(prompt="a", color=True)
+    with pytest.raises(ProtocolError, match="mini cannot colour shapes"):
+        check_offered(coloured, "mini", capabilities)
+    check_offered(coloured, "mini", {**capabilities, "color": True})
 
 
 def test_new_ids_are_ids() -> None:
