@@ -6,7 +6,7 @@ Decoding, task building and losses all read it from here. B batch, L generation 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 import torch
@@ -124,6 +124,73 @@ class SequenceBatch:
         return {m: self.modalities == MODALITIES.index(m) for m in vocabulary.modalities}
 
 
+@dataclass(frozen=True, kw_only=True)
+class Stack:
+    """Samples of one length and prefix that lie one after another in a pack: attention takes them at once."""
+
+    samples: Tensor  # (n,) int64, which samples of the pack
+    start: int  # first position in the stream
+    length: int  # positions of each
+    prefix: int  # of those, how many see each other
+
+    @property
+    def stop(self) -> int:
+        return self.start + len(self.samples) * self.length
+
+
+@dataclass(frozen=True, kw_only=True)
+class PackedBatch:
+    """B samples as one stream of P positions without padding; each sees its own positions and its own text.
+
+    A training step is
+
+        batch = pack([build(layout, codes, vocabulary) for ...])  # B samples of any tasks and lengths
+        logits = model(batch, text, drop=drop)  # text row i and drop[i] belong to sample i
+        for modality, own in logits.items():  # own (n, rows of the head)
+            loss = F.cross_entropy(own[:, : vocabulary.n_codes(modality)].float(), batch.labels(modality))
+
+    with `batch.sample_of(modality)` telling whose each of the n positions is and `batch.n_targets` how
+    many each sample has. An unconditional sample of a task with sources is built from a layout without
+    prefix, with its text dropped.
+    """
+
+    inputs: Tensor  # (P,) int64 global ids
+    following: Tensor  # (P,) int64 local code ids of what follows, or NO_LABEL
+    modalities: Tensor  # (P,) int64 index into MODALITIES of the head that is due, or NO_HEAD
+    positions: Tensor  # (P,) int64, from 0 in each sample
+    samples: Tensor  # (P,) int64, whose position it is: the sample's place in what was packed
+    stacks: tuple[Stack, ...]  # in the order of the stream, which is not that of the samples
+
+    def __len__(self) -> int:
+        """Samples."""
+        return sum(len(stack.samples) for stack in self.stacks)
+
+    def due(self, modality: Modality) -> Tensor:
+        """(n,) int64 positions of the stream at which this modality's head is due."""
+        return (self.modalities == MODALITIES.index(modality)).nonzero()[:, 0]
+
+    def labels(self, modality: Modality) -> Tensor:
+        """(n,) int64 codes that these positions predict."""
+        return self.following[self.due(modality)]
+
+    def sample_of(self, modality: Modality) -> Tensor:
+        """(n,) int64 sample of each of these positions."""
+        return self.samples[self.due(modality)]
+
+    @property
+    def n_targets(self) -> Tensor:
+        """(B,) int64 codes that each sample predicts."""
+        return torch.bincount(self.samples[self.modalities != NO_HEAD], minlength=len(self))
+
+    def to(self, device: torch.device) -> PackedBatch:
+        stacks = tuple(replace(stack, samples=stack.samples.to(device)) for stack in self.stacks)
+        moved = {name: getattr(self, name).to(device) for name in _STREAMS}
+        return PackedBatch(stacks=stacks, **moved)
+
+
+_STREAMS = ("inputs", "following", "modalities", "positions", "samples")
+
+
 def segment_ids(segment: Segment, codes: Tensor, vocabulary: Vocabulary) -> Tensor:
     """A whole segment as global ids (1 + n,): its start token, then its codes, given as local ids (n,)."""
     span = vocabulary.codes(segment.modality)
@@ -174,6 +241,29 @@ def batch(sequences: Sequence[TokenSequence]) -> SequenceBatch:
         labels=padded((s.labels for s in sequences), NO_LABEL),
         modalities=padded((s.modalities for s in sequences), NO_HEAD),
         visible=torch.stack([seen[s.prefix] for s in sequences]),
+    )
+
+
+def pack(sequences: Sequence[TokenSequence]) -> PackedBatch:
+    """Samples one after another, those of one length and prefix together, otherwise in their order."""
+    if not sequences:
+        raise ValueError("a pack needs a sample")
+    kinds: dict[tuple[int, int], list[int]] = {}
+    for sample, sequence in enumerate(sequences):
+        kinds.setdefault((len(sequence.inputs), sequence.prefix), []).append(sample)
+    device, stacks, at = sequences[0].inputs.device, [], 0
+    for (length, prefix), members in kinds.items():
+        own = torch.tensor(members, device=device)
+        stacks.append(Stack(samples=own, start=at, length=length, prefix=prefix))
+        at = stacks[-1].stop
+    order = [sequences[sample] for members in kinds.values() for sample in members]
+    return PackedBatch(
+        inputs=torch.cat([sequence.inputs for sequence in order]),
+        following=torch.cat([sequence.labels for sequence in order]),
+        modalities=torch.cat([sequence.modalities for sequence in order]),
+        positions=torch.cat([torch.arange(len(sequence.inputs), device=device) for sequence in order]),
+        samples=torch.cat([stack.samples.repeat_interleave(stack.length) for stack in stacks]),
+        stacks=tuple(stacks),
     )
 
 

@@ -18,7 +18,7 @@ from backend.model.config import TransformerConfig
 from backend.model.layers import DualBlock, KeysValues, RMSNorm, SingleBlock, layer_norm
 from backend.model.rope import rotary_table
 from backend.model.text.embeddings import TextEmbeddings
-from backend.sequence import SPECIALS, Modality, Vocabulary
+from backend.sequence import SPECIALS, Modality, PackedBatch, Vocabulary, visibility
 
 
 class Conditioning(NamedTuple):
@@ -174,7 +174,7 @@ class DualStreamTransformer(nn.Module):
 
     def forward(
         self,
-        ids: Tensor,
+        ids: Tensor | PackedBatch,
         text: TextEmbeddings,
         *,
         bbox: Tensor | None = None,
@@ -182,14 +182,43 @@ class DualStreamTransformer(nn.Module):
         visible: Tensor | None = None,
         due: Mapping[Modality, Tensor] | None = None,
     ) -> dict[Modality, Tensor]:
-        """Arguments of `hidden` -> logits (n, rows of that head) of the n positions where a head is due.
+        """Logits (n, rows of that head) of the n positions where a head is due.
 
-        `due` holds (B, L) bool, as `SequenceBatch.due` makes it; None asks every head everywhere.
+        A pack says itself what is visible and due, see `packed`. For ids (B, L) the arguments are those of
+        `hidden`; `due` holds (B, L) bool, as `SequenceBatch.due` makes it; None asks every head everywhere.
         """
+        if isinstance(ids, PackedBatch):
+            return self.packed(ids, text, bbox=bbox, drop=drop)
         hidden = self.hidden(ids, text, bbox=bbox, drop=drop, visible=visible)
         if due is None:
             return {m: self.logits(hidden.flatten(0, 1), m) for m in self.vocabulary.modalities}
         return {modality: self.logits(hidden[where], modality) for modality, where in due.items()}
+
+    def packed(
+        self,
+        batch: PackedBatch,
+        text: TextEmbeddings,
+        *,
+        bbox: Tensor | None = None,
+        drop: Tensor | None = None,
+    ) -> dict[Modality, Tensor]:
+        """Logits (n, rows of the head) at `batch.due(modality)` of every modality the model has.
+
+        Row i of the text, of the box (B, 3) and of drop (B,) bool is sample i's. Call it as
+        `model(batch, ...)` where the model may be wrapped: DDP and FSDP see forward alone.
+        """
+        states = [
+            self.hidden(
+                batch.inputs[stack.start : stack.stop].view(-1, stack.length),
+                text.rows(stack.samples),
+                bbox=None if bbox is None else bbox[stack.samples],
+                drop=None if drop is None else drop[stack.samples],
+                visible=visibility(stack.prefix, stack.length, batch.inputs.device),
+            ).flatten(0, 1)
+            for stack in batch.stacks
+        ]
+        hidden = torch.cat(states)
+        return {m: self.logits(hidden[batch.due(m)], m) for m in self.vocabulary.modalities}
 
     def hidden(
         self,

@@ -18,6 +18,7 @@ from backend.sequence import (
     Vocabulary,
     batch,
     build,
+    pack,
     segment_ids,
     visibility,
 )
@@ -137,6 +138,24 @@ def test_batching_pads_at_the_end_where_nobody_looks(layouts: list[Layout]) -> N
         assert not rows.visible[row, :own, own:].any()
 
 
+@given(st.lists(LAYOUTS, min_size=1, max_size=6))
+def test_a_pack_holds_each_sample_once_and_nothing_else(layouts: list[Layout]) -> None:
+    sequences = [build(layout, random_codes(layout), VOCABULARY) for layout in layouts]
+    packed = pack(sequences)
+    assert len(packed) == len(sequences)
+    assert len(packed.inputs) == sum(len(sequence.inputs) for sequence in sequences)
+    for sample, sequence in enumerate(sequences):
+        own = packed.samples == sample
+        assert torch.equal(packed.inputs[own], sequence.inputs)
+        assert torch.equal(packed.following[own], sequence.labels)
+        assert torch.equal(packed.positions[own], torch.arange(len(sequence.inputs)))
+        assert packed.n_targets[sample] == (sequence.labels != NO_LABEL).sum()
+    for stack in packed.stacks:
+        rows = packed.samples[stack.start : stack.stop].view(-1, stack.length)
+        assert torch.equal(rows, stack.samples[:, None].expand_as(rows))
+        assert {sequences[sample].prefix for sample in stack.samples.tolist()} == {stack.prefix}
+
+
 def test_wrong_numbers_are_refused() -> None:
     with pytest.raises(ValueError, match="prefix of 7"):
         visibility(7, 6)
@@ -144,6 +163,8 @@ def test_wrong_numbers_are_refused() -> None:
         build(Layout(targets=(SHAPE,)), [torch.tensor([1])] * 2, VOCABULARY)
     with pytest.raises(ValueError, match="0 to 9"):
         build(Layout(targets=(SHAPE,)), [torch.tensor([10])], VOCABULARY)
+    with pytest.raises(ValueError, match="needs a sample"):
+        pack([])
     with pytest.raises(ValueError, match="needs a target"):
         Layout(targets=())
 

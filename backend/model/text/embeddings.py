@@ -37,6 +37,12 @@ class TextEmbeddings:
             tuple(part[index][None] for part in self.parts), tuple(mask[index][None] for mask in self.masks)
         )
 
+    def rows(self, chosen: Tensor) -> TextEmbeddings:
+        """Some prompts', picked by index (n,) or mask (B,)."""
+        return TextEmbeddings(
+            tuple(part[chosen] for part in self.parts), tuple(mask[chosen] for mask in self.masks)
+        )
+
     def to(self, device: torch.device | str, dtype: torch.dtype | None = None) -> TextEmbeddings:
         """On another device; `dtype` is that of the embeddings."""
         return TextEmbeddings(

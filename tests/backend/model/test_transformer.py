@@ -17,7 +17,7 @@ from torch import Tensor
 from backend.model.config import TextInput, TransformerConfig
 from backend.model.text import TextEmbeddings
 from backend.model.transformer import DualStreamTransformer
-from backend.sequence import VIEWS, Layout, Segment, batch, build, segment_ids
+from backend.sequence import VIEWS, Layout, Segment, batch, build, pack, segment_ids
 
 SHARED = Path(os.environ.get("OMNI123_SHARED", Path(__file__).resolve().parents[4] / "shared"))
 GOLDEN = SHARED / "golden" / "cube3d-small"
@@ -66,7 +66,7 @@ def words(rows: int = 1, *, real: tuple[int, int] = (5, 3), seed: int = 1) -> Te
     sizes = [(text.tokens, text.width) for text in SMALL.text]
     return TextEmbeddings(
         tuple(torch.randn(rows, *size, generator=rng) for size in sizes),
-        tuple((torch.arange(n) < k).expand(rows, n) for (n, _), k in zip(sizes, real, strict=True)),
+        tuple((torch.arange(n) < k).repeat(rows, 1) for (n, _), k in zip(sizes, real, strict=True)),
     )
 
 
@@ -185,6 +185,31 @@ def test_padding_and_neighbours_change_no_logit(small: DualStreamTransformer, la
         for modality, where in one.due(small.vocabulary).items():
             logits = small.logits(together[row, : len(sequence.inputs)][where[0]], modality)
             torch.testing.assert_close(logits, alone[modality], atol=1e-5, rtol=0)
+
+
+@settings(max_examples=25, deadline=None)
+@given(layouts=st.lists(LAYOUTS, min_size=1, max_size=5), seed=st.integers(0, 99))
+@torch.no_grad()
+def test_a_pack_gives_every_sample_the_logits_it_has_alone(
+    small: DualStreamTransformer, layouts: list[Layout], seed: int
+) -> None:
+    sequences = [build(layout, random_codes(layout), small.vocabulary) for layout in layouts]
+    samples = pack(sequences)
+    rng = torch.Generator().manual_seed(seed)
+    text = words(len(sequences), real=(3, 2), seed=seed)
+    for mask in text.masks:
+        mask[:] = torch.rand(mask.shape, generator=rng) < 0.6
+    drop = torch.rand(len(sequences), generator=rng) < 0.3
+    together = small(samples, text, drop=drop)
+    for row, sequence in enumerate(sequences):
+        one = batch([sequence])
+        due = one.due(small.vocabulary)
+        alone = small(one.inputs, text.row(row), drop=drop[row, None], visible=one.visible, due=due)
+        for modality, logits in alone.items():
+            mine = together[modality][samples.sample_of(modality) == row]
+            torch.testing.assert_close(mine, logits, atol=1e-5, rtol=0)
+            labels = samples.labels(modality)[samples.sample_of(modality) == row]
+            assert torch.equal(labels, one.labels[due[modality]])
 
 
 @torch.no_grad()
