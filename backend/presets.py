@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import nn
 
+from backend.image_tokenizer.encoder import EncoderConfig
 from backend.image_tokenizer.tokenizer import QFormerTokenizer, QFormerTokenizerConfig
 from backend.image_tokenizer.vae import ImageVAEConfig
 from backend.model.config import TextInput, TransformerConfig
@@ -22,6 +23,33 @@ IMAGE_SIZES = {256: 256, 1024: 512}  # tokens of an image -> pixels along its si
 CLIP_TEXT = TextInput(width=768, tokens=77)
 MINI_SHAPE_TOKENIZER = GridShapeTokenizerConfig(
     token_grid=6, width=160, mid_width=64, field_width=32, n_heads=5
+)
+
+# 128 pixels, 8 x 8 latents of 64 dimensions, an encoder of three layers that learns from scratch.
+MINI_IMAGE_VAE = ImageVAEConfig(
+    size=128,
+    latent_dim=64,
+    encoder=EncoderConfig(
+        kind="small", width=160, n_layers=3, n_heads=5, n_registers=0, stem_width=64, shallow=(0,)
+    ),
+    texture_dim=128,
+    semantic_dim=64,
+    width=160,
+    n_layers=3,
+    n_heads=5,
+    fine_width=64,
+    n_fine=2,
+)
+MINI_IMAGE_TOKENIZER = QFormerTokenizerConfig(
+    vae=MINI_IMAGE_VAE,
+    n_tokens=64,
+    n_codes=4096,
+    code_dim=16,
+    width=160,
+    n_heads=5,
+    n_encoder_layers=2,
+    n_decoder_layers=4,
+    align_layer=2,
 )
 
 
@@ -111,9 +139,10 @@ def cube3d_v0_1() -> Preset:
     )
 
 
-def mini() -> Preset:
-    """The bundled default: the paper's backbone with small numbers, 216 spatial codes per shape."""
-    tokenizer = MINI_SHAPE_TOKENIZER
+def mini(*, images: bool = True, views: bool = True) -> Preset:
+    """The bundled default: the paper's backbone with small numbers, 216 spatial codes per shape and 64 tokens
+    per image. Without images it has shapes alone; view tokens come with continued training."""
+    tokenizer, pictures = MINI_SHAPE_TOKENIZER, MINI_IMAGE_TOKENIZER if images else None
     return Preset(
         name="mini",
         transformer=TransformerConfig(
@@ -125,10 +154,15 @@ def mini() -> Preset:
             n_shape_codes=tokenizer.n_codes,
             shape_code_dim=tokenizer.code_dim,
             n_shape_tokens=tokenizer.n_tokens,
+            n_image_codes=pictures.n_codes if pictures else 0,
+            image_code_dim=pictures.code_dim if pictures else 0,
+            n_image_tokens=pictures.n_tokens if pictures else 0,
+            n_views=len(VIEWS) if pictures and views else 0,
             text=(TextInput(width=384, tokens=32),),
             causal_text=False,
         ),
         shape_tokenizer=tokenizer,
+        image_tokenizer=pictures,
         text_encoder="all-MiniLM-L6-v2",
     )
 

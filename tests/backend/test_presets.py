@@ -85,7 +85,7 @@ def test_text_encoder_and_tokenizer_fit_the_transformer(name: str) -> None:
 
 def test_the_bundled_model_is_mini() -> None:
     info, described = read_config(BUNDLED)
-    preset = presets.mini()
+    preset = presets.mini(images="image_tokenizer" in described)
     assert (info.preset, info.text_encoder) == (preset.name, preset.text_encoder)
     assert config_from_dict(TransformerConfig, described["transformer"][1]) == preset.transformer
     found = config_from_dict(GridShapeTokenizerConfig, described["shape_tokenizer"][1])

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from backend.image_tokenizer.encoder import EncoderConfig
 from backend.image_tokenizer.tokenizer import QFormerTokenizerConfig
 from backend.image_tokenizer.vae import ImageVAEConfig
+from backend.presets import MINI_IMAGE_TOKENIZER, MINI_IMAGE_VAE
 from training.image_tokenizer import ImageTokenizerRecipe, ImageVAERecipe
 from training.loop import LoopSettings
 
@@ -30,22 +30,7 @@ def full_tokenizer(size: int = 512) -> ImageTokenizerRecipe:
 
 
 def mini_vae() -> ImageVAERecipe:
-    """128 pixels, 8 x 8 latents of 64 dimensions, an encoder of three layers learned from scratch."""
-    encoder = EncoderConfig(
-        kind="small", width=160, n_layers=3, n_heads=5, n_registers=0, stem_width=64, shallow=(0,)
-    )
-    config = ImageVAEConfig(
-        size=128,
-        latent_dim=64,
-        encoder=encoder,
-        texture_dim=128,
-        semantic_dim=64,
-        width=160,
-        n_layers=3,
-        n_heads=5,
-        fine_width=64,
-        n_fine=2,
-    )
+    """The small encoder, which learns its semantics here."""
     loop = LoopSettings(
         steps=8000,
         batch=16,
@@ -57,21 +42,10 @@ def mini_vae() -> ImageVAERecipe:
         ema=0.998,
         save_every=250,
     )
-    return ImageVAERecipe(config=config, loop=loop, kind_weight=0.02)
+    return ImageVAERecipe(config=MINI_IMAGE_VAE, loop=loop, kind_weight=0.02)
 
 
 def mini_tokenizer() -> ImageTokenizerRecipe:
     """64 tokens, 4,096 codes of 16 dimensions."""
-    config = QFormerTokenizerConfig(
-        vae=mini_vae().config,
-        n_tokens=64,
-        n_codes=4096,
-        code_dim=16,
-        width=160,
-        n_heads=5,
-        n_encoder_layers=2,
-        n_decoder_layers=4,
-        align_layer=2,
-    )
     loop = replace(mini_vae().loop, steps=16_000)
-    return ImageTokenizerRecipe(config=config, loop=loop, quantise_from=2000)
+    return ImageTokenizerRecipe(config=MINI_IMAGE_TOKENIZER, loop=loop, quantise_from=2000)
