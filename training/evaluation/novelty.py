@@ -1,0 +1,112 @@
+"""Novelty: how far shapes are from the nearest training shape, so that memorising shows.
+
+Distances are Chamfer distances between canonical shapes. What they mean is seen beside the same distance of
+training shapes to the nearest other training shape, and of shapes held out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.spatial import cKDTree
+
+from training.data.shards.dataset import Dataset
+from training.data.shards.pack import LEVELS
+from training.data.shards.reader import joined_rows
+
+N_POINTS = 2048
+_COARSE = 128  # points of the comparison that draws up the shortlist
+_SHORTLIST = 24  # training shapes compared in full
+_AT_ONCE = 1024  # training shapes of one coarse comparison
+Points = NDArray[np.float32]
+
+DEFINITION = (
+    f"mean of both directions' mean nearest distances, not squared, between {N_POINTS} surface points each; "
+    f"canonical units, longest side 1.92; nearest of the {_SHORTLIST} training shapes that are nearest by "
+    f"{_COARSE} points"
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingShapes:
+    """What a model could have memorised."""
+
+    points: NDArray[np.float16]  # (n, N_POINTS, 3)
+    captions: list[str]  # one of each
+
+    def __len__(self) -> int:
+        return len(self.points)
+
+    def cloud(self, row: int) -> Points:
+        return self.points[row].astype(np.float32)
+
+    def nearest(self, points: Points, but: int | None = None) -> tuple[int, float]:
+        """The nearest training shape of a shape's surface points, and its distance; `but` is passed over."""
+        points = points[:N_POINTS]
+        coarse = self._coarse(points)
+        if but is not None:
+            coarse[but] = np.inf
+        listed = np.argsort(coarse)[: min(_SHORTLIST, len(self) - (but is not None))]
+        tree = cKDTree(points)
+        distances = [chamfer(points, self.cloud(row), tree) for row in listed]
+        best = int(np.argmin(distances))
+        return int(listed[best]), distances[best]
+
+    def _coarse(self, points: Points) -> NDArray[np.float32]:
+        ours = torch.from_numpy(points[:_COARSE])
+        found = []
+        for start in range(0, len(self), _AT_ONCE):
+            theirs = torch.from_numpy(self.points[start : start + _AT_ONCE, :_COARSE].astype(np.float32))
+            apart = torch.cdist(ours.expand(len(theirs), -1, -1), theirs)
+            found.append(apart.amin(dim=1).mean(dim=1) + apart.amin(dim=2).mean(dim=1))
+        distances: NDArray[np.float32] = torch.cat(found).numpy()
+        return distances
+
+
+def chamfer(a: Points, b: Points, tree: cKDTree | None = None) -> float:
+    """Of points (n, 3) and (m, 3); `tree` of a."""
+    there = cKDTree(b).query(a)[0]
+    back = (tree or cKDTree(a)).query(b)[0]
+    return float(there.mean() + back.mean()) / 2
+
+
+def read_shapes(data: Path, split: str = "train") -> TrainingShapes:
+    """The captioned shapes of a split. ValueError where there are none."""
+    dataset = Dataset(data)
+    points: list[NDArray[np.float16]] = []
+    captions: list[str] = []
+    for (shapes, texts), rows in joined_rows(dataset, ("shapes", "texts"), split):
+        clouds, words = dataset.open(shapes).arrays("points"), dataset.open(texts)
+        levels = {level: words.texts(level) for level in LEVELS}
+        for row, text in rows:
+            points.append(np.asarray(clouds[row, :N_POINTS], np.float16))
+            captions.append(_caption({level: said[text] for level, said in levels.items()}))
+    if not points:
+        raise ValueError(f"{data} has no captioned shapes in its {split} split")
+    return TrainingShapes(points=np.stack(points), captions=captions)
+
+
+def _caption(said: dict[str, Sequence[str]]) -> str:
+    """The one that an artist would most likely type: of middle length, where there is one."""
+    return next(said[level][0] for level in ("medium", "short", "long") if said[level])
+
+
+def summary(distances: Sequence[float]) -> dict[str, float]:
+    """Median, tenth percentile and least of distances to the nearest."""
+    return {
+        "median": round(float(np.median(distances)), 4),
+        "p10": round(float(np.quantile(distances, 0.1)), 4),
+        "least": round(float(np.min(distances)), 4),
+        "shapes": len(distances),
+    }
+
+
+def between_training_shapes(known: TrainingShapes, count: int, seed: int = 0) -> list[float]:
+    """Distance of so many training shapes, drawn by a seed, to the nearest other one."""
+    rows = np.random.default_rng(seed).choice(len(known), min(count, len(known)), replace=False)
+    return [known.nearest(known.cloud(row), but=int(row))[1] for row in rows]
