@@ -205,7 +205,7 @@ class OMNI123_OT_retry(_JobOperator, bpy.types.Operator):
         try:
             runtime.connect()
             if job.has_ended:
-                again = session.submit(job.spec, job.target, time.monotonic())
+                again = session.submit_again(job, time.monotonic())
                 session.client.forget(job)
                 job = again
             else:

@@ -6,59 +6,70 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Sequence
 
 from ...protocol import messages as wire
-from ...protocol.arrays import decode_mesh, decode_tokens
 from ...protocol.errors import ProtocolError
 from ...protocol.framing import Packet
-from ...protocol.images import check_image, decode_pixels
 from ...protocol.jobs import JobSpec, checked_spec, new_job_id
+from .arrivals import Arrivals
 from .connection import Connection, Greeted, State
-from .downloads import Downloads
 from .jobs import Drawing, Job, JobStore, new_job
 from .pace import Throttle
 from .placement import Target
 from .problems import Problem, ProblemError, from_error, from_wire, local_problem
+from .uploads import SourceFiles, Uploads
 
 log = logging.getLogger("omni123.client")
 
 RESEND = 3.0  # seconds without an answer until a submit or sub goes again
 WINDOW = 32  # unanswered submits at most
-LARGEST_PREVIEW = 1 << 16  # pixels of a picture in the panel
 MAX_SUBMITS = 4  # a job that the backend has lost so often is given up
 
 
 class Client:
     """`revision` grows whenever something a panel shows has changed."""
 
-    def __init__(self, connection: Connection, store: JobStore, session: str) -> None:
+    def __init__(self, connection: Connection, store: JobStore, sources: SourceFiles, session: str) -> None:
         self.connection = connection
         self.session = session
         self.revision = 0
         self._store = store
+        self._sources = sources
         self.jobs: dict[str, Job] = {job.id: job for job in store.load()}
-        self._downloads = Downloads(lambda: connection.limits)
+        self._arrivals = Arrivals(lambda: connection.limits, self._save, self.fail)
+        self._uploads = Uploads(lambda: connection.limits, sources)
+        self._sources.prune({sha for job in self.jobs.values() for sha in job.blobs})
         self._to_ack: list[str] = []
         self._timers = Throttle(0.25)
 
     # ---- what the artist does
 
-    def submit(self, spec: JobSpec, target: Target) -> Job:
-        """Written down, sent as soon as there is a connection. Raises ProblemError and writes nothing."""
+    def submit(self, spec: JobSpec, target: Target, files: Sequence[bytes] = ()) -> Job:
+        """Written down with its files, sent as soon as there is a connection.
+
+        Raises ProblemError and writes no request.
+        """
+        limits = self.connection.limits
         try:
-            spec = checked_spec(spec, limits=self.connection.limits)
+            spec = checked_spec(spec, len(files), limits)
+            if any(len(data) > limits.blob for data in files):
+                raise ProtocolError("too_big", "The source is larger than the backend takes.")
         except ProtocolError as error:
             raise ProblemError(from_error(error)) from error
-        job = new_job(new_job_id(), spec, target, self.session)
         try:
+            blobs = tuple(self._sources.keep(data) for data in files)
+            job = new_job(new_job_id(), spec, target, self.session, blobs)
             self._store.save(job)
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OSError) as error:
             raise ProblemError(local_problem("job_store")) from error
         self.jobs[job.id] = job
         self.revision += 1
         return job
+
+    def submit_again(self, job: Job) -> Job:
+        """As a new request, with the same files. Raises ProblemError."""
+        return self.submit(job.spec, job.target, [self._sources.read(sha) for sha in job.blobs])
 
     def cancel(self, job: Job, now: float) -> None:
         """Its end comes from the backend, unless it was never sent."""
@@ -132,6 +143,7 @@ class Client:
             if self._timers.ready(now):
                 self._send_due(now)
             self._fetch(now)
+            self._put(now)
 
     def submit_now(self, now: float) -> None:
         """Without waiting for the next timer, so that a click is answered at once."""
@@ -142,7 +154,8 @@ class Client:
         """After a welcome: nothing that was asked for on the old connection will be answered."""
         for job in self.open_jobs():
             job.sent_at = None
-        self._downloads.restart(now)
+        self._arrivals.restart(now)
+        self._uploads.clear()
         self._send_due(now)
 
     def _send_due(self, now: float) -> None:
@@ -151,7 +164,7 @@ class Client:
             due = job.sent_at is None or (now - job.sent_at > RESEND and (not job.accepted or job.cancelling))
             if not job.accepted:
                 in_flight += 1
-            if due and in_flight <= WINDOW:
+            if due and in_flight <= WINDOW and not self._uploads.underway(job.blobs):
                 self._send_job(job, now)
         while self._to_ack and self.connection.send(wire.Ack(job=self._to_ack[0]), now):
             self._to_ack.pop(0)
@@ -160,7 +173,7 @@ class Client:
         if job.accepted:
             if not self.connection.send(wire.Sub(job=job.id, after=job.seq), now):
                 return
-        elif self.connection.send(wire.Submit(job=job.id, spec=job.spec), now):
+        elif self.connection.send(wire.Submit(job=job.id, spec=job.spec, blobs=job.blobs), now):
             job.submits = max(job.submits, 1)
         else:
             return
@@ -171,9 +184,16 @@ class Client:
     def _handle(self, packet: Packet, now: float) -> None:
         message = packet.message
         if isinstance(message, wire.Chunk):
-            self._chunk(message, packet, now)
+            self._arrivals.chunk(message, packet, now)
+            self.revision += 1
         elif isinstance(message, wire.Error):
             self._error(message, now)
+        elif isinstance(message, wire.Have):
+            self._have(message, now)
+        elif isinstance(message, wire.Need):
+            job = self._mine(message.job)
+            if job is not None:
+                self._need(job, message, now)
         elif isinstance(message, wire.Accepted):
             job = self._mine(message.job)
             if job is not None:
@@ -211,140 +231,62 @@ class Client:
             job.advance(event.stage, event.done, event.total)
             job.time_left.update(now, event.seconds_left)
         elif isinstance(event, wire.Preview):
-            self._preview(job, event, packet, now)
+            self._arrivals.preview(job, event, packet, now)
         elif isinstance(event, wire.Warned):
             job.warning = event.message[:300]
         elif isinstance(event, wire.Partial):
-            self._part(job, event, now)
+            self._arrivals.part(job, event, now)
         elif isinstance(event, wire.Retrying):
             job.words, job.sharpening = event.error.message[:120], None
         elif isinstance(event, wire.Done):
-            self._done(job, event, now)
+            self._arrivals.done(job, event, now)
         elif isinstance(event, wire.Failed):
             self.fail(job, from_wire(event.error), now)
         elif isinstance(event, wire.Cancelled):
             self._end(job, "cancelled", now)
 
-    def _preview(self, job: Job, event: wire.Preview, packet: Packet, now: float) -> None:
-        what = "preview" if event.of == "mesh" else "image_preview"
-        if packet.frames:
-            self._take_preview(job, what, bytes(packet.frames[0]))
-        elif event.file is not None:
-            self._downloads.drop(job, what)  # the newest wins
-            self._downloads.want(job, what, event.file, now)
-
-    def _take_preview(self, job: Job, what: str, data: bytes) -> None:
-        try:
-            if what == "preview":
-                job.preview = decode_mesh(data, self.connection.limits)
-            else:
-                job.sharpening = decode_pixels(
-                    data, replace(self.connection.limits, image_pixels=LARGEST_PREVIEW)
-                )
-        except ProtocolError as error:
-            log.warning("a preview was dropped: %s", error)
-
-    def _part(self, job: Job, event: wire.Partial, now: float) -> None:
-        """A finished picture is worth keeping whatever becomes of the rest."""
-        if event.image is not None:
-            self._announce(
-                job, wire.Picture(image=event.image, view=event.view, segment=event.segment or 0), now
-            )
-
-    def _announce(self, job: Job, picture: wire.Picture, now: float) -> bool:
-        """Fetches a picture that was not spoken of before; whether it is one."""
-        if picture.image in job.pictures:
-            return False
-        job.pictures[picture.image] = picture
-        self._downloads.want(job, "picture", picture.image, now)
-        return True
-
-    def _done(self, job: Job, event: wire.Done, now: float) -> None:
-        job.done, job.state = event, "receiving"
-        job.advance("receiving", 0, 1)
-        self._save(job)
-        for what, sha in (("mesh", event.mesh), ("tokens", event.tokens)):
-            if sha is not None:
-                job.awaited.add(sha)
-                self._downloads.want(job, what, sha, now)
-        for picture in event.pictures:
-            if self._announce(job, picture, now) or (job, "picture") in self._downloads.takers(picture.image):
-                job.awaited.add(picture.image)
-        self._arrive(job)
-
-    def _arrive(self, job: Job) -> None:
-        if job.state == "receiving" and not job.awaited:
-            job.state, job.fraction = "arrived", 1.0
-            self._save(job)
-
-    # ---- files
-
     def _fetch(self, now: float) -> None:
-        for request in self._downloads.requests(now):
+        for request in self._arrivals.requests(now):
             if not self.connection.send(request, now):
                 return
 
-    def _chunk(self, chunk: wire.Chunk, packet: Packet, now: float) -> None:
-        takers = self._downloads.takers(chunk.sha)
-        try:
-            fraction = self._downloads.feed(chunk, packet.frames[0], now)
-        except ProtocolError as error:
-            self._no_file(chunk.sha, from_error(error), now)
-            return
-        for job, what in takers:
-            if what == "mesh" and fraction is not None:
-                job.advance("receiving", int(100 * fraction), 100)
-                self.revision += 1
-        if fraction == 1.0:
-            data, takers = self._downloads.take(chunk.sha)
-            for job, what in takers:
-                self._take_file(job, what, chunk.sha, data, now)
+    # ---- files to the backend
 
-    def _take_file(self, job: Job, what: str, sha: str, data: bytes, now: float) -> None:
-        """What a hostile backend may send fails the job, or costs it a picture."""
-        limits = self.connection.limits
+    def _need(self, job: Job, message: wire.Need, now: float) -> None:
         try:
-            if what == "mesh":
-                job.mesh = decode_mesh(data, limits)
-            elif what == "tokens":
-                decode_tokens(data, limits)
-                job.tokens = data
-            elif what == "picture":
-                check_image(data, limits)
-                job.drawings.append(Drawing(job.pictures[sha], data))
-                job.sharpening = None
-            else:
-                self._take_preview(job, what, data)
-        except ProtocolError as error:
-            self._without(job, what, sha, from_error(error), now)
-            return
+            self._uploads.need(job, message.blobs, now)
+        except ProblemError as error:
+            self.fail(job, error.problem, now)
         self.revision += 1
-        job.awaited.discard(sha)
-        self._arrive(job)
 
-    def _no_file(self, sha: str, problem: Problem, now: float) -> None:
-        """It cannot be had, whoever waits for it."""
-        for job, what in self._downloads.takers(sha):
-            self._downloads.drop(job, what)
-            self._without(job, what, sha, problem, now)
+    def _have(self, message: wire.Have, now: float) -> None:
+        for job in self._uploads.have(message, self.open_jobs(), now):
+            self._send_job(job, now)
+        self.revision += 1
 
-    def _without(self, job: Job, what: str, sha: str, problem: Problem, now: float) -> None:
-        """A preview is not missed, a picture beside a mesh costs a warning; anything else fails the job."""
-        beside = what == "picture" and (job.done is None or job.done.mesh is not None)
-        if beside:
-            job.warning = f"A picture is missing: {problem.sentence}"
-            job.awaited.discard(sha)
-            self._arrive(job)
-        elif what in ("mesh", "tokens", "picture"):
-            self.fail(job, problem, now)
+    def _put(self, now: float) -> None:
+        for message, frame in self._uploads.puts(now):
+            if not self.connection.send(message, now, (frame,)):
+                self._uploads.again(message.sha)
+                return
+
+    def _not_taken(self, sha: str, problem: Problem, now: float) -> None:
+        """The backend refuses a source."""
+        self._uploads.drop(sha)
+        for job in self.open_jobs():
+            if sha in job.blobs and not job.accepted:
+                self.fail(job, problem, now)
 
     # ---- errors and ends
 
     def _error(self, message: wire.Error, now: float) -> None:
         problem = from_wire(message.error)
         job = self._mine(message.error.job or "")
-        if self._downloads.takers(message.sha):
-            self._no_file(message.sha or "", problem, now)
+        if message.sha is not None and self._uploads.underway((message.sha,)):
+            if message.error.code != "quota":  # too many at once: it goes again by itself
+                self._not_taken(message.sha, problem, now)
+        elif self._arrivals.refused(message.sha, problem, now):
+            self.revision += 1
         elif job is None:
             log.warning("the backend says: %s %s", problem.sentence, problem.hint)
         elif message.error.code == "no_job":
@@ -360,10 +302,10 @@ class Client:
             self.fail(job, local_problem("gave_up"), now)
         else:
             job.accepted, job.state, job.seq, job.sent_at = False, "waiting", 0, None
-            job.fraction, job.words = 0.0, ""
+            job.begin_again()
             job.submits += 1
             job.pictures, job.awaited, job.sharpening = {}, set(), None
-            self._downloads.drop(job)
+            self._arrivals.drop(job)
             self._save(job)
             self._send_job(job, now)
 
@@ -372,7 +314,7 @@ class Client:
         job.state = state  # type: ignore[assignment]
         job.cancelling, job.ended_at = False, now
         job.preview, job.sharpening, job.mesh, job.tokens = None, None, None, b""
-        self._downloads.drop(job)
+        self._arrivals.drop(job)
         self._save(job)
 
     def _save(self, job: Job) -> None:

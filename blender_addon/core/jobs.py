@@ -16,7 +16,7 @@ from ...protocol.arrays import MeshArrays
 from ...protocol.decoding import decode_spec
 from ...protocol.jobs import JobSpec
 from ...protocol.messages import Done, Picture
-from .pace import TimeLeft, bar_fraction, stage_words
+from .pace import Bar, TimeLeft, stage_words
 from .placement import Target
 from .problems import Problem
 
@@ -46,6 +46,7 @@ class Job:
     target: Target
     session: str  # of the Blender that asked
     created: float  # Unix seconds
+    blobs: tuple[str, ...] = ()  # names of its source files, as `spec.inputs` declares them
     state: State = "waiting"
     accepted: bool = False
     seq: int = 0  # of the last event seen
@@ -58,6 +59,7 @@ class Job:
     sent_at: float | None = None  # monotonic, of the last unanswered submit or sub
     ended_at: float | None = None  # monotonic
     position: int = 0
+    bar: Bar = field(init=False)
     fraction: float = 0.0  # 0..1, never goes back
     words: str = ""
     warning: str = ""
@@ -69,7 +71,7 @@ class Job:
     mesh: MeshArrays | None = None
     tokens: bytes = b""  # safetensors
     drawings: list[Drawing] = field(default_factory=list)  # here, and not yet in the file
-    pictures: dict[str, Picture] = field(default_factory=dict)  # announced so far, by their file's name
+    pictures: dict[Picture, bool] = field(default_factory=dict)  # announced so far, and whether they are here
     awaited: set[str] = field(default_factory=set)  # names of the result's files that are not here yet
 
     @property
@@ -80,11 +82,21 @@ class Job:
     def has_ended(self) -> bool:
         return self.state in ENDED
 
+    def __post_init__(self) -> None:
+        self.bar = Bar(self.spec)
+
+    @property
+    def title(self) -> str:
+        """What the artist knows it by."""
+        return self.target.title or self.spec.prompt
+
     def advance(self, stage: str, done: int, total: int) -> None:
         self.words = stage_words(stage, done, total)
-        fraction = bar_fraction(stage, done, total, self.spec.task)
-        if fraction is not None:
-            self.fraction = max(self.fraction, fraction)
+        self.fraction = self.bar.advance(stage, done, total)
+
+    def begin_again(self) -> None:
+        """Nothing of it has been made yet."""
+        self.bar, self.fraction, self.words = Bar(self.spec), 0.0, ""
 
 
 class JobStore:
@@ -97,15 +109,19 @@ class JobStore:
         self._db.execute("PRAGMA synchronous=NORMAL")  # survives a crash of Blender without an fsync a row
         self._db.execute(
             "CREATE TABLE IF NOT EXISTS jobs (id TEXT PRIMARY KEY, session TEXT, created REAL, state TEXT,"
-            " accepted INTEGER, spec TEXT, target TEXT, problem TEXT, object TEXT)"
+            " accepted INTEGER, spec TEXT, target TEXT, problem TEXT, object TEXT, blobs TEXT)"
         )
+        if "blobs" not in {
+            row[1] for row in self._db.execute("PRAGMA table_info(jobs)")
+        }:  # of an earlier version
+            self._db.execute("ALTER TABLE jobs ADD COLUMN blobs TEXT")
         self._db.execute(
             "DELETE FROM jobs WHERE id NOT IN (SELECT id FROM jobs ORDER BY created DESC LIMIT ?)", (KEPT,)
         )
 
     def save(self, job: Job) -> None:
         self._db.execute(
-            "INSERT OR REPLACE INTO jobs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT OR REPLACE INTO jobs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 job.id,
                 job.session,
@@ -116,6 +132,7 @@ class JobStore:
                 json.dumps(asdict(job.target)),
                 json.dumps(asdict(job.problem)) if job.problem else None,
                 job.object_name,
+                json.dumps(job.blobs),
             ),
         )
 
@@ -125,7 +142,7 @@ class JobStore:
     def load(self, limit: int = 20) -> list[Job]:
         """The newest jobs, oldest first. A row that cannot be read (another version's) is left out."""
         rows = self._db.execute(
-            "SELECT id, session, created, state, accepted, spec, target, problem, object"
+            "SELECT id, session, created, state, accepted, spec, target, problem, object, blobs"
             " FROM jobs ORDER BY created DESC LIMIT ?",
             (limit,),
         ).fetchall()
@@ -136,24 +153,24 @@ class JobStore:
         self._db.close()
 
 
-def _job(row: tuple[str, str, float, str, int, str, str, str | None, str]) -> Job | None:
-    job_id, session, created, state, accepted, spec, target, problem, name = row
+def _job(row: tuple[str, str, float, str, int, str, str, str | None, str, str | None]) -> Job | None:
+    job_id, session, created, state, accepted, spec, target, problem, name, blobs = row
     try:
-        place = json.loads(target)
         return Job(
             id=job_id,
             spec=decode_spec(json.loads(spec)),
-            target=Target(**{**place, "location": tuple(place["location"])}),
+            target=Target.from_json(json.loads(target)),
             session=session,
             created=created,
             state=cast(State, state),
             accepted=bool(accepted),
             object_name=name,
+            blobs=tuple(json.loads(blobs or "[]")),
             problem=Problem(**json.loads(problem)) if problem else None,
         )
     except (ValueError, TypeError, KeyError):
         return None
 
 
-def new_job(job_id: str, spec: JobSpec, target: Target, session: str) -> Job:
-    return Job(id=job_id, spec=spec, target=target, session=session, created=time.time())
+def new_job(job_id: str, spec: JobSpec, target: Target, session: str, blobs: tuple[str, ...] = ()) -> Job:
+    return Job(id=job_id, spec=spec, target=target, session=session, created=time.time(), blobs=blobs)

@@ -2,37 +2,70 @@
 
 from __future__ import annotations
 
-# Share of the bar, from .. to, of the stages a pipeline names: as they last with the bundled model on a CPU.
-# The stages of tokens share what lies between reading and the surface.
-SPANS: dict[str, tuple[float, float]] = {
-    "reading prompt": (0.0, 0.02),
-    "reading source": (0.0, 0.02),
-    "surface": (0.90, 0.98),
-    "receiving": (0.98, 1.0),
+from ...protocol.jobs import JobSpec
+from ...protocol.tasks import VIEWS
+
+# How long a stage lasts beside the others, as with the bundled model on a CPU.
+WEIGHTS: dict[str, float] = {
+    "sending": 0.2,
+    "reading prompt": 0.1,
+    "reading source": 0.3,
+    "image tokens": 2.0,
+    "shape tokens": 8.0,
+    "surface": 1.0,
+    "colour": 0.3,
+    "receiving": 0.2,
 }
-TOKENS = (0.02, 0.90)
-# task -> its stages of tokens, in order
-TOKEN_STAGES: dict[str, tuple[str, ...]] = {
-    "text_to_shape": ("shape tokens",),
-    "text_to_image": ("image tokens",),
-    "text_to_image_shape": ("image tokens", "shape tokens"),
+# task -> what it writes, in order; "views" stands for a picture of each view asked for
+CHAINS: dict[str, tuple[str, ...]] = {
+    "text_to_shape": ("shape",),
+    "text_to_image": ("image",),
+    "text_to_image_shape": ("image", "shape"),
+    "text_to_views_shape_views": ("image views", "shape", "views"),
+    "image_to_shape": ("shape",),
+    "edit_shape": ("shape",),
+    "shape_to_views": ("views",),
 }
 SMOOTHING = 0.35  # weight of a new estimate of the time left
 
 
-def bar_fraction(stage: str, done: int, total: int, task: str = "text_to_shape") -> float | None:
-    """0..1 over the whole job; None for a stage we do not know."""
-    stages = TOKEN_STAGES.get(task, ())
-    if stage in stages:
-        share = (TOKENS[1] - TOKENS[0]) / len(stages)
-        low = TOKENS[0] + stages.index(stage) * share
-        span = (low, low + share)
-    elif stage in SPANS:
-        span = SPANS[stage]
-    else:
-        return None
-    inside = min(max(done / total, 0.0), 1.0) if total > 0 else 0.0
-    return span[0] + (span[1] - span[0]) * inside
+def stages(spec: JobSpec) -> list[str]:
+    """The stages a backend will name, in order; those of one picture for each picture."""
+    names = ["sending"] * bool(spec.inputs) + ["reading prompt"] + ["reading source"] * bool(spec.inputs)
+    for part in CHAINS.get(spec.task, ()):
+        if part == "shape":
+            names += ["shape tokens", "surface"]
+        else:
+            count = {"image": 1, "image views": len(spec.image_views), "views": len(spec.views)}[part]
+            names += ["image tokens"] * count
+    if spec.color and "shape" in CHAINS.get(spec.task, ()):
+        names += ["image tokens"] * len(VIEWS) + ["colour"]
+    return [*names, "receiving"]
+
+
+class Bar:
+    """One bar over all stages of a job; it never goes back."""
+
+    def __init__(self, spec: JobSpec) -> None:
+        self._stages = stages(spec)
+        self._weights = [WEIGHTS[name] for name in self._stages]
+        self._place = 0  # which stage
+        self._inside = 0.0  # 0..1 of it
+        self.fraction = 0.0
+
+    def advance(self, stage: str, done: int, total: int) -> float:
+        """0..1; a stage that is not one of the job's, or is over, changes nothing."""
+        inside = min(max(done / total, 0.0), 1.0) if total > 0 else 0.0
+        place = self._place
+        if self._stages[place] == stage and inside < self._inside:
+            place += 1  # it begins anew: the next picture
+        while place < len(self._stages) and self._stages[place] != stage:
+            place += 1
+        if place < len(self._stages):
+            self._place, self._inside = place, inside
+            reached = sum(self._weights[:place]) + self._weights[place] * inside
+            self.fraction = max(self.fraction, reached / sum(self._weights))
+        return self.fraction
 
 
 def stage_words(stage: str, done: int, total: int) -> str:

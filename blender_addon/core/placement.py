@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,12 +14,41 @@ Point = tuple[float, float, float]
 
 
 @dataclass(frozen=True, kw_only=True)
+class Source:
+    """An object that is edited, as it was when that was asked for.
+
+    The matrices are 12 numbers, three rows of (3, 4), and take what the backend sends: into the object's own
+    coordinates, and into the world.
+    """
+
+    object: str  # its name
+    uid: int  # Blender's, of this session
+    fingerprint: str  # of its mesh as seen
+    local: tuple[float, ...]
+    world: tuple[float, ...]
+    sides: Point  # of its box in the world, metres
+
+    @classmethod
+    def from_json(cls, raw: dict[str, Any]) -> Source:
+        return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in raw.items()})
+
+
+@dataclass(frozen=True, kw_only=True)
 class Target:
     """Where a result goes, fixed when it was asked for. Metres; `scene` is the scene's name."""
 
     location: Point = (0.0, 0.0, 0.0)
     size: float = 1.0
     scene: str = ""
+    title: str = ""  # what the artist knows the request by; empty: its prompt
+    source: Source | None = None  # the object that the result takes the mesh of
+
+    @classmethod
+    def from_json(cls, raw: dict[str, Any]) -> Target:
+        """What `dataclasses.asdict` and JSON made of one. Raises TypeError or KeyError."""
+        source = raw.get("source")
+        known = {**raw, "location": tuple(raw["location"])}
+        return cls(**{**known, "source": None if source is None else Source.from_json(source)})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +71,19 @@ def place(vertices: NDArray[np.float32], size: float) -> Placed:
     center = ((low[0] + high[0]) / 2, (low[1] + high[1]) / 2, low[2])
     local = ((vertices.astype(np.float64) - center) * scale).astype(np.float32)
     return Placed(vertices=local, center=(float(center[0]), float(center[1]), float(center[2])), scale=scale)
+
+
+def transformed(matrix: Sequence[float], points: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
+    """(n, 3) points by 12 numbers, three rows of (3, 4)."""
+    rows = np.asarray(matrix, np.float64).reshape(3, 4)
+    moved: NDArray[np.float32] = (points.astype(np.float64) @ rows[:, :3].T + rows[:, 3]).astype(np.float32)
+    return moved
+
+
+def outward(matrix: Sequence[float], faces: NDArray[np.int32]) -> NDArray[np.int32]:
+    """(m, 3) faces that look outward again after a matrix that may mirror."""
+    mirrors = np.linalg.det(np.asarray(matrix, np.float64).reshape(3, 4)[:, :3]) < 0
+    return np.ascontiguousarray(faces[:, ::-1]) if mirrors else faces
 
 
 def place_preview(vertices: NDArray[np.float32], size: float) -> NDArray[np.float32]:

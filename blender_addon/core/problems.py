@@ -82,6 +82,11 @@ LOCAL: dict[str, tuple[str, str, tuple[str, str]]] = {
         "Check that your disk is not full.",
         ("", ""),
     ),
+    "source_gone": (
+        "The source of this request is no longer on this computer.",
+        "Ask again from the object or the image.",
+        ("", ""),
+    ),
     "timed_out": ("The request took too long.", "Try it again.", RETRY),
 }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from .local_backend import RESTARTS, BackendState, Launch, LocalBackend
 from .placement import Target
 from .problems import Problem, ProblemError, from_error, from_wire, local_problem
 from .transport import CurveSocket
+from .uploads import SourceFiles
 
 log = logging.getLogger("omni123.session")
 
@@ -45,7 +46,7 @@ class Session:
             client=f"omni123-blender {version}",
             caps=("preview", "image_preview"),
         )
-        self.client = Client(connection, self._store, name)
+        self.client = Client(connection, self._store, SourceFiles(folder / "sources"), name)
         self._local = True
 
     @property
@@ -104,15 +105,28 @@ class Session:
             return None
         return welcome.model.capabilities
 
-    def submit(self, spec: JobSpec, target: Target, now: float) -> Job:
-        """Raises ProblemError, and keeps and sends nothing, for what the model is known not to do."""
+    def submit(self, spec: JobSpec, target: Target, now: float, files: Sequence[bytes] = ()) -> Job:
+        """Raises ProblemError, and keeps and sends nothing, for what the model is known not to do.
+
+        `files`: what `spec.inputs` declares.
+        """
+        self._check_offered(spec)
+        return self._asked(self.client.submit(spec, target, files), now)
+
+    def submit_again(self, job: Job, now: float) -> Job:
+        """As a new request. Raises ProblemError as `submit`."""
+        self._check_offered(job.spec)
+        return self._asked(self.client.submit_again(job), now)
+
+    def _check_offered(self, spec: JobSpec) -> None:
         welcome = self.connection.welcome
         if welcome is not None:
             try:
                 check_offered(spec, (welcome.model.name or "")[:40], self.capabilities() or {})
             except ProtocolError as error:
                 raise ProblemError(from_error(error)) from error
-        job = self.client.submit(spec, target)
+
+    def _asked(self, job: Job, now: float) -> Job:
         job.asked_at, self.notice = now, None
         self.client.submit_now(now)
         return job

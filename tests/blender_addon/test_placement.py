@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
+
 import numpy as np
 import pytest
 from omni123_extension.blender_addon.core.naming import object_name
 from omni123_extension.blender_addon.core.pace import (
+    Bar,
     Throttle,
     TimeLeft,
-    bar_fraction,
     stage_words,
+    stages,
     time_words,
 )
-from omni123_extension.blender_addon.core.placement import box_lines, box_sides, place, place_preview
+from omni123_extension.blender_addon.core.placement import (
+    Source,
+    Target,
+    box_lines,
+    box_sides,
+    outward,
+    place,
+    place_preview,
+    transformed,
+)
+from omni123_extension.protocol.jobs import JobSpec
+from omni123_extension.protocol.tasks import VIEWS
 
 
 def test_a_shape_stands_on_the_ground_with_its_longest_side_as_asked() -> None:
@@ -71,18 +86,53 @@ def test_objects_are_named_from_the_prompt(prompt: str, name: str) -> None:
 
 
 def test_the_bar_runs_over_all_stages_and_ignores_strangers() -> None:
-    fractions = [bar_fraction(stage, 1, 2) for stage in ("reading prompt", "shape tokens", "surface")]
+    bar = Bar(JobSpec(prompt="a chair"))
+    names = ("reading prompt", "shape tokens", "polishing", "surface", "shape tokens", "receiving")
+    fractions = [bar.advance(stage, 1, 2) for stage in names]
     assert fractions == sorted(fractions)
-    assert bar_fraction("surface", 5, 0) == bar_fraction("surface", 0, 1)
-    assert bar_fraction("polishing", 1, 2) is None
+    assert fractions[1] == fractions[2] < fractions[3] == fractions[4]
+    assert bar.advance("receiving", 1, 1) == pytest.approx(1.0)
+    assert bar.advance("receiving", 5, 0) == bar.fraction
 
 
-def test_the_stages_of_a_chain_share_the_bar() -> None:
-    def at(stage: str) -> float | None:
-        return bar_fraction(stage, 1, 2, "text_to_image_shape")
+def test_each_picture_of_a_chain_has_its_share_of_the_bar() -> None:
+    bar = Bar(JobSpec(task="shape_to_views", views=VIEWS, inputs=("mesh",)))
+    fractions = [bar.advance("image tokens", done, 4) for _ in VIEWS for done in range(5)]
+    assert fractions == sorted(fractions)
+    assert np.ptp(np.diff(fractions[4::5])) < 1e-9  # equal shares
+    assert fractions[-1] > 0.9
 
-    assert at("image tokens") < at("shape tokens") < at("surface")
-    assert at("shape tokens") > bar_fraction("shape tokens", 1, 2)
+
+def test_colour_comes_after_the_surface() -> None:
+    assert stages(JobSpec(prompt="a chair", color=True))[-9:] == [
+        "surface",
+        *["image tokens"] * 6,
+        "colour",
+        "receiving",
+    ]
+    assert stages(JobSpec(task="text_to_image", prompt="a chair", color=True))[-2:] == [
+        "image tokens",
+        "receiving",
+    ]
+
+
+def test_a_target_is_the_same_after_it_was_written_down() -> None:
+    source = Source(
+        object="Chair",
+        uid=7,
+        fingerprint="0" * 64,
+        local=tuple(range(12)),
+        world=(0.5,) * 12,
+        sides=(1.0, 1.0, 2.0),
+    )
+    target = Target(location=(1.0, 2.0, 3.0), scene="Scene", title="Chair: longer legs", source=source)
+    assert Target.from_json(json.loads(json.dumps(asdict(target)))) == target
+
+
+def test_a_mirrored_object_keeps_its_faces_outward() -> None:
+    mirror = (-1.0, 0, 0, 5.0, 0, 1, 0, 0, 0, 0, 1, 0)
+    assert transformed(mirror, np.array([[1.0, 2, 3]])).tolist() == [[4.0, 2.0, 3.0]]
+    assert outward(mirror, np.array([[0, 1, 2]], np.int32)).tolist() == [[2, 1, 0]]
 
 
 def test_the_time_left_counts_down_and_takes_new_estimates_calmly() -> None:
