@@ -37,6 +37,9 @@ class StageRecipe:
     # Of the samples with a source, this share loses source and caption: the unconditional one of the three
     # regimes of sections 4.4 and 5. They name it and give the text's probability alone, so this is the same.
     prefix_dropout: float = 0.1
+    # Captions that tasks which need none are given: Table 4's (T+). The paper prints no share, Table 1 no
+    # text beside pairs of image and shape.
+    optional_text: float = 0.5
     # Fewest and most posed images of a chain: N of Table 7's third and fourth task, N + M of its fifth. Only
     # six in each gives Table 6's tokens seen (0.151 T; from one to six would give 0.121 T), and there are no
     # more view tokens.
@@ -52,7 +55,7 @@ class StageRecipe:
         served = {pool_of(task).name for task in self.tasks}
         if odd := served ^ self.pools.keys():
             raise ValueError(f"stage {self.name}: pools without tasks, or the reverse: {', '.join(odd)}")
-        for chance in (self.text_dropout, self.prefix_dropout):
+        for chance in (self.text_dropout, self.prefix_dropout, 1 - self.optional_text):
             if not 0 <= chance < 1:
                 raise ValueError(f"stage {self.name}: dropout is {chance}, it must be in [0, 1)")
         fewest, most = self.views

@@ -108,18 +108,23 @@ class Reader:
 
 
 def joined_rows(
-    dataset: Dataset, modalities: Sequence[str], split: str
+    dataset: Dataset, modalities: Sequence[str], split: str, optional: Sequence[str] = ()
 ) -> list[tuple[tuple[str, ...], NDArray[np.int64]]]:
-    """Files of each bucket, and the rows (n, modalities) of the keys that all of them have in this split."""
+    """Files of each bucket, and the rows (n, modalities) of the keys that all of them have in this split.
+
+    Optional modalities follow as further columns, with row -1 and no file where they lack a key.
+    """
     files = [dataset.buckets(modality) for modality in modalities]
+    more = [dataset.buckets(modality) for modality in optional]
     found = []
     for bucket in sorted(set(files[0]).intersection(*files[1:])):
-        names = tuple(of[bucket] for of in files)
-        places = [_places(dataset, name, split) for name in names]
-        keys = [key for key in places[0] if all(key in others for others in places[1:])]
-        rows = np.array([[place[key] for place in places] for key in keys], np.int64)
+        names = tuple(of[bucket] for of in files) + tuple(of.get(bucket, "") for of in more)
+        places = [_places(dataset, name, split) if name else {} for name in names]
+        needed, further = places[: len(files)], places[len(files) :]
+        keys = [key for key in needed[0] if all(key in others for others in needed[1:])]
+        rows = [[p[key] for p in needed] + [p.get(key, -1) for p in further] for key in keys]
         if keys:
-            found.append((names, rows))
+            found.append((names, np.array(rows, np.int64)))
     return found
 
 

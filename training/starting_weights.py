@@ -1,0 +1,66 @@
+"""A stage's transformer, filled from the run of the stage before; only what a stage adds may be new."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from backend.checkpoint import config_from_dict
+from backend.model.config import TransformerConfig
+from backend.model.transformer import DualStreamTransformer
+from backend.sequence import SPECIALS
+from training.loop import averaged_weights, saved_recipe
+
+_ADDED = ("image_wte.", "image_head.", "image_proj.", "view_wte.")  # names of what a stage may add
+
+
+def run_config(run: Path) -> TransformerConfig:
+    """The transformer configuration of a run, those from before images included."""
+    raw: dict[str, Any] = dict(saved_recipe(run)["config"])
+    if "text_width" in raw:
+        raw["text"] = [{"width": raw.pop("text_width"), "tokens": raw.pop("text_tokens")}]
+        added = ("n_image_codes", "image_code_dim", "n_image_tokens", "embed_image_codes", "n_views")
+        raw |= {f.name: f.default for f in fields(TransformerConfig) if f.name in added}
+    config: TransformerConfig = config_from_dict(TransformerConfig, raw)
+    return config
+
+
+def trained_transformer(run: Path) -> DualStreamTransformer:
+    """The transformer of a run, averaged weights, ready for inference once it has the codebooks."""
+    transformer = DualStreamTransformer(run_config(run))
+    transformer.load_state_dict(averaged_weights(run))
+    return transformer.eval()
+
+
+def fill(transformer: DualStreamTransformer, run: Path) -> list[str]:
+    """Takes over the averaged weights of a run; returns the names of those that stay as initialised.
+
+    Raises ValueError where the run's transformer is another than this one without additions of its stage.
+    """
+    config, before, given = transformer.config, run_config(run), averaged_weights(run)
+    may_change = {"n_image_tokens", "token_dropout"}  # neither has weights (256 tokens, then 1,024: Table 6)
+    if not before.n_image_codes:
+        may_change |= {"n_image_codes", "image_code_dim", "embed_image_codes"}
+    if not before.n_views:
+        may_change.add("n_views")
+    odd = [f.name for f in fields(config) if getattr(config, f.name) != getattr(before, f.name)]
+    if wrong := sorted(set(odd) - may_change):
+        raise ValueError(f"{run} cannot be started from: its {', '.join(wrong)} are not this stage's")
+    new = sorted(transformer.state_dict().keys() - given.keys())
+    lost = sorted(given.keys() - transformer.state_dict().keys())
+    if lost or any(not name.startswith(_ADDED) for name in new):
+        raise ValueError(f"{run} cannot be started from: it lacks {new}, and this stage has no {lost}")
+    transformer.load_state_dict(given, strict=False)
+    if "view_wte.weight" in new:
+        _start_views(transformer)
+    return new
+
+
+@torch.no_grad()
+def _start_views(transformer: DualStreamTransformer) -> None:
+    """A view token begins as the start token that has opened pictures until now."""
+    begin = transformer.image_wte.weight[-SPECIALS]
+    transformer.view_wte.weight.copy_(begin.expand_as(transformer.view_wte.weight))
