@@ -21,16 +21,34 @@ _BACKGROUND = (0.965, 0.962, 0.955)
 
 
 def render(
-    mesh: Mesh, size: int = 256, *, azimuth: float = 32.0, elevation: float = 24.0, frame: Mesh | None = None
+    mesh: Mesh,
+    size: int = 256,
+    *,
+    azimuth: float = 32.0,
+    elevation: float = 24.0,
+    frame: Mesh | None = None,
+    colored: bool = False,
 ) -> NDArray[np.uint8]:
     """Clay picture (size, size, 3) uint8, top row first, of a mesh in the canonical frame (Z up, front -Y).
 
     The camera stands `azimuth` degrees to the right of the front and `elevation` above. `frame`, or else the
-    box [-1, 1]^3, fills the picture. Both sides of a face are lit. Raises NoGraphicsError.
+    box [-1, 1]^3, fills the picture. Both sides of a face are lit. `colored` shows the mesh's own colours,
+    where it has any. Raises NoGraphicsError.
     """
     camera = Camera(azimuth=azimuth, elevation=elevation)
-    picture: NDArray[np.uint8] = render_views(mesh, [camera], size, frame=frame, background=_BACKGROUND)[0]
+    colors = face_colors(mesh) if colored else None
+    picture: NDArray[np.uint8] = render_views(
+        mesh, [camera], size, colors=colors, frame=frame, background=_BACKGROUND
+    )[0]
     return picture
+
+
+def face_colors(mesh: Mesh) -> NDArray[np.uint8] | None:
+    """(m, 3) sRGB, the mean of each face's corners; None where no colour is known."""
+    if mesh.colors is None:
+        return None
+    mean: NDArray[np.uint8] = np.round(mesh.colors[mesh.faces, :3].mean(axis=1)).astype(np.uint8)
+    return mean
 
 
 def render_views(

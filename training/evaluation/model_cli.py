@@ -1,0 +1,76 @@
+"""Commands of `omni123-train evaluate` that judge a whole model folder on shapes kept out of training."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from training.data.cli import one_sentence
+
+if TYPE_CHECKING:
+    from backend.pipeline import Pipeline
+    from training.evaluation.report import Report
+
+Weights = Annotated[Path, typer.Option(help="model folder")]
+Data = Annotated[Path, typer.Option(help="data folder of `omni123-train data run`")]
+Out = Annotated[Path, typer.Option(help="folder for the sheet, the JSON figures and the Markdown tables")]
+Cells = Annotated[int, typer.Option(help="surface grid cells along one axis")]
+Split = Annotated[str, typer.Option(help="split of the data, val or test")]
+Shown = Annotated[int, typer.Option(help="how many the sheet shows, drawn by a seed")]
+
+
+@one_sentence()
+def edits(
+    weights: Weights,
+    data: Data,
+    out: Out,
+    split: Split = "val",
+    count: Annotated[int, typer.Option(help="pairs that add or remove, half of each")] = 100,
+    others: Annotated[int, typer.Option(help="pairs of each other kind")] = 12,
+    fresh: Annotated[int, typer.Option(help="procedural objects of unseen seeds")] = 12,
+    cells: Cells = 96,
+    shown: Shown = 24,
+    processes: Annotated[int, typer.Option(help="worker processes that read pairs")] = 2,
+) -> None:
+    """Chamfer and F1 of edits as in Table 10, what moved that should not have, and baselines."""
+    from training.evaluation.edits_report import EditSettings, edits_report
+
+    settings = EditSettings(
+        split=split,
+        averaged=count // 2,
+        others=others,
+        fresh=fresh,
+        cells=cells,
+        shown=shown,
+        processes=processes,
+    )
+    told(edits_report(loaded(weights, "edit_shape"), data, settings), out, weights)
+
+
+def loaded(weights: Path, *tasks: str) -> Pipeline:
+    """The model of a folder, if it offers all these tasks."""
+    from backend.pipeline import Pipeline
+
+    pipeline = Pipeline.load(weights)
+    if missing := [task for task in tasks if task not in pipeline.offer.tasks]:
+        raise typer.BadParameter(f"the model of {weights} does not offer {', '.join(missing)}")
+    return pipeline
+
+
+def told(report: Report, out: Path, weights: Path) -> None:
+    """Writes the files and prints the tables."""
+    from backend.checkpoint import read_config
+    from training.evaluation.report import write
+
+    files: Sequence[Path] = write(report, out, read_config(weights)[0].provenance)
+    typer.echo(report.markdown())
+    typer.echo(f"used: {dict(report.used)}")
+    typer.echo(" ".join(map(str, files)))
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the commands."""
+    app.command("edits")(edits)
