@@ -13,9 +13,26 @@ from training.loop import LoopSettings
 DINOV3_L = "facebook/dinov3-vitl16-pretrain-lvd1689m"
 
 
+def _loop(
+    *, steps: int, batch: int, peak_lr: float, warmup: int, ema: float, save_every: int
+) -> LoopSettings:
+    """The optimiser of both stages at every size; the paper prints none."""
+    return LoopSettings(
+        steps=steps,
+        batch=batch,
+        peak_lr=peak_lr,
+        warmup=warmup,
+        betas=(0.9, 0.95),
+        weight_decay=0.05,
+        clip=1.0,
+        ema=ema,
+        save_every=save_every,
+    )
+
+
 def full_vae(size: int = 512) -> ImageVAERecipe:
     """Stage I on ImageNet at 256 and 512 pixels: DINOv3-L, 832 dimensions. The paper prints no schedule."""
-    loop = LoopSettings(steps=400_000, batch=256, peak_lr=1e-4, warmup=5000, ema=0.9999, save_every=2000)
+    loop = _loop(steps=400_000, batch=256, peak_lr=1e-4, warmup=5000, ema=0.9999, save_every=2000)
     return ImageVAERecipe(config=ImageVAEConfig(size=size), loop=loop, pretrained=DINOV3_L, recolor=0.0)
 
 
@@ -25,23 +42,13 @@ def full_tokenizer(size: int = 512) -> ImageTokenizerRecipe:
     The paper's data set is 60 M images; two passes over it are our choice.
     """
     config = QFormerTokenizerConfig(vae=ImageVAEConfig(size=size), n_tokens=(size // 16) ** 2)
-    loop = LoopSettings(steps=240_000, batch=512, peak_lr=1e-4, warmup=5000, ema=0.9999, save_every=2000)
+    loop = _loop(steps=240_000, batch=512, peak_lr=1e-4, warmup=5000, ema=0.9999, save_every=2000)
     return ImageTokenizerRecipe(config=config, loop=loop, quantise_from=5000, recolor=0.0)
 
 
 def mini_vae() -> ImageVAERecipe:
     """The small encoder, which learns its semantics here."""
-    loop = LoopSettings(
-        steps=8000,
-        batch=16,
-        peak_lr=2e-3,
-        warmup=100,
-        betas=(0.9, 0.95),
-        weight_decay=0.05,
-        clip=1.0,
-        ema=0.998,
-        save_every=250,
-    )
+    loop = _loop(steps=8000, batch=16, peak_lr=2e-3, warmup=100, ema=0.998, save_every=250)
     return ImageVAERecipe(config=MINI_IMAGE_VAE, loop=loop, kind_weight=0.02)
 
 
