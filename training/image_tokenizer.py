@@ -7,9 +7,11 @@ first ones already mean the whole image.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -24,7 +26,16 @@ from backend.shape_tokenizer.quantizer import CodebookUsage
 from training.data.pictures import Pictures, ViewPictures, as_images
 from training.data.views import Views
 from training.evaluation.images import compare, reconstructions, report, vae_reconstructions
-from training.loop import LoopSettings, averaged_weights, saved_recipe
+from training.loop import (
+    LoopSettings,
+    Loss,
+    Stateless,
+    averaged_weights,
+    cut,
+    means,
+    rank_share,
+    saved_recipe,
+)
 
 M = TypeVar("M", bound=nn.Module)
 
@@ -61,23 +72,28 @@ class ImageTokenizerRecipe:
     recolor: float = 0.25  # as in stage I
 
 
-class ImageVAETask:
+class ImageVAETask(Stateless):
     """A `TrainingTask`: stage I."""
 
-    def __init__(self, recipe: ImageVAERecipe, pictures: Pictures, held_out: Pictures) -> None:
+    def __init__(
+        self, recipe: ImageVAERecipe, pictures: Pictures, held_out: Pictures, *, micro_samples: int = 64
+    ) -> None:
         self.recipe, self.pictures, self.held_out = recipe, pictures, held_out
+        self.micro_samples = micro_samples
         torch.manual_seed(recipe.loop.seed)
         autoencoding = _Autoencoding(recipe, len(pictures.kinds))
         mean = fixed_images(pictures).mean(dim=(0, 2, 3))
         autoencoding.vae.decoder.start_at(mean)
         self.model: nn.Module = autoencoding
 
-    def before_step(self, step: int) -> None:
-        """One phase only."""
+    def parts(self, step: int, rank: int, world: int) -> list[dict[str, Tensor]]:
+        loop = self.recipe.loop
+        rng, count = np.random.default_rng((loop.seed, step, rank)), len(rank_share(loop.batch, rank, world))
+        images, kinds = drawn(self.pictures, count, rng, self.recipe.recolor)
+        return cut({"images": images, "kinds": kinds}, self.micro_samples)
 
-    def loss(self, model: nn.Module, step: int, rank: int, world: int) -> tuple[Tensor, dict[str, float]]:
-        rng = np.random.default_rng((self.recipe.loop.seed, step, rank))
-        images, kinds = drawn(self.pictures, self.recipe.loop.batch // world, rng, self.recipe.recolor)
+    def loss(self, model: nn.Module, part: dict[str, Tensor]) -> Loss:
+        images, kinds = part["images"], part["kinds"]
         made, divergence, named = model(images)
         recipe, error = self.recipe, made.float() - images
         absolute, square, edges = error.abs().mean(), error.square().mean(), edge_error(error)
@@ -85,12 +101,14 @@ class ImageVAETask:
         loss = absolute + recipe.square_weight * square + recipe.edge_weight * edges
         loss = loss + recipe.divergence_weight * divergence + recipe.kind_weight * naming
         terms = {"l1": absolute, "l2": square, "edges": edges, "nats": divergence, "naming": naming}
-        return loss, {name: value.item() for name, value in terms.items()}
+        return Loss(loss, len(images), len(images) * recipe.config.grid**2, means(len(images), terms))
 
     def evaluate(self, model: nn.Module) -> dict[str, float]:
         assert isinstance(model, _Autoencoding)
         images = fixed_images(self.held_out)
-        return compare(images, vae_reconstructions(model.vae, images))
+        with in_full_precision(model) as device:
+            made = vae_reconstructions(model.vae, images.to(device))
+        return compare(images, made.cpu())
 
 
 class _Autoencoding(nn.Module):
@@ -112,13 +130,20 @@ class _Autoencoding(nn.Module):
         return self.vae.decode(posterior.sample()), posterior.divergence(), named
 
 
-class ImageTokenizerTask:
+class ImageTokenizerTask(Stateless):
     """A `TrainingTask`: stage II, on a VAE that gets no gradient."""
 
     def __init__(
-        self, recipe: ImageTokenizerRecipe, vae: ImageVAE, pictures: Pictures, held_out: Pictures
+        self,
+        recipe: ImageTokenizerRecipe,
+        vae: ImageVAE,
+        pictures: Pictures,
+        held_out: Pictures,
+        *,
+        micro_samples: int = 64,
     ) -> None:
         self.recipe, self.pictures, self.held_out = recipe, pictures, held_out
+        self.micro_samples = micro_samples
         torch.manual_seed(recipe.loop.seed)
         compression = _Compression(recipe)
         compression.tokenizer.vae.load_state_dict(vae.state_dict())
@@ -136,7 +161,8 @@ class ImageTokenizerTask:
         rng = np.random.default_rng((self.recipe.loop.seed, purpose, 0, 1))
         images, _ = drawn(self.pictures, count, rng, self.recipe.recolor)
         vae = self._compression.tokenizer.vae
-        return torch.cat([vae.encode(part) for part in torch.split(images, _AT_ONCE)])
+        device = next(vae.parameters()).device
+        return torch.cat([vae.encode(part.to(device)) for part in torch.split(images, _AT_ONCE)])
 
     def _standardise(self) -> None:
         tokenizer, latents = self._compression.tokenizer, self._latents(_MEASURED, 1).flatten(0, 1)
@@ -163,22 +189,33 @@ class ImageTokenizerTask:
         parts = torch.split(tokenizer.standardised(self._latents(count, purpose)), _AT_ONCE)
         return torch.cat([tokenizer.encoder(part) for part in parts])
 
-    def loss(self, model: nn.Module, step: int, rank: int, world: int) -> tuple[Tensor, dict[str, float]]:
-        recipe = self.recipe
-        rng = np.random.default_rng((recipe.loop.seed, step, rank))
-        images, _ = drawn(self.pictures, recipe.loop.batch // world, rng, recipe.recolor)
-        whole, prefix, align, codes = model(images, int(rng.integers(1, recipe.config.n_tokens + 1)))
+    def parts(self, step: int, rank: int, world: int) -> list[dict[str, Any]]:
+        loop, config = self.recipe.loop, self.recipe.config
+        rng = np.random.default_rng((loop.seed, step, rank))
+        images, _ = drawn(self.pictures, len(rank_share(loop.batch, rank, world)), rng, self.recipe.recolor)
+        return [
+            part | {"kept": int(rng.integers(1, config.n_tokens + 1))}
+            for part in cut({"images": images}, self.micro_samples)
+        ]
+
+    def loss(self, model: nn.Module, part: dict[str, Any]) -> Loss:
+        recipe, images = self.recipe, part["images"]
+        whole, prefix, align, codes = model(images, part["kept"])
         loss = (
             whole + recipe.prefix_weight * prefix + recipe.align_weight * align + recipe.code_weight * codes
         )
         terms = {"features": whole, "prefix": prefix, "align": align, "codes": codes}
-        figures = {name: value.item() for name, value in terms.items()}
-        return loss, figures | self._compression.usage.figures()
+        count = len(images)
+        figures = means(count, terms | self._compression.usage.figures())
+        return Loss(loss, count, count * (recipe.config.vae.grid**2 + recipe.config.n_tokens), figures)
 
     def evaluate(self, model: nn.Module) -> dict[str, float]:
         """Against the original: the VAE alone, all tokens, and the first half, quarter and eighth of them."""
+        assert isinstance(model, _Compression)
         images = fixed_images(self.held_out)
-        return report(images, reconstructions(self._compression.tokenizer, images))
+        with in_full_precision(model) as device:
+            made = reconstructions(model.tokenizer, images.to(device))
+        return report(images, {name: value.cpu() for name, value in made.items()})
 
 
 class _Compression(nn.Module):
@@ -251,6 +288,14 @@ def fixed_images(pictures: Pictures) -> Tensor:
     """A draw of pictures that never changes, (B, 3, size, size)."""
     count = min(_HELD_OUT, len(pictures))
     return as_images(pictures.read(pictures.draw(np.random.default_rng(0), count)))
+
+
+@contextmanager
+def in_full_precision(model: nn.Module) -> Iterator[torch.device]:
+    """Pixels are judged to the last of 8 bits, which bf16 does not resolve; yields the model's device."""
+    device = next(model.parameters()).device
+    with torch.autocast(device.type, enabled=False):
+        yield device
 
 
 def view_pictures(data: Path, size: int) -> tuple[ViewPictures, ViewPictures]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,7 +24,16 @@ from backend.shape_tokenizer.perceiver import PerceiverShapeTokenizer, Perceiver
 from backend.shape_tokenizer.quantizer import CodebookUsage
 from backend.shape_tokenizer.transport import OptimalTransport
 from training.data.shape_samples import ShapeSamples, is_procedural, load_samples
-from training.loop import LoopSettings, averaged_weights, saved_recipe
+from training.loop import (
+    LoopSettings,
+    Loss,
+    Stateless,
+    averaged_weights,
+    cut,
+    means,
+    rank_share,
+    saved_recipe,
+)
 
 Config = GridShapeTokenizerConfig | PerceiverShapeTokenizerConfig
 Tokenizer = GridShapeTokenizer | PerceiverShapeTokenizer
@@ -60,7 +70,7 @@ class ShapeTokenizerRecipe:
         return self.config.tail_dropout if isinstance(self.config, PerceiverShapeTokenizerConfig) else 0.0
 
 
-class ShapeTokenizerTask:
+class ShapeTokenizerTask(Stateless):
     """A `TrainingTask`: batches from labelled shapes, and reconstruction figures on held-out ones."""
 
     def __init__(
@@ -69,8 +79,10 @@ class ShapeTokenizerTask:
         synthetic: ShapeSamples,
         corpus: ShapeSamples | None,
         held_out: ShapeSamples,
+        *,
+        micro_samples: int = 64,
     ) -> None:
-        self.recipe, self.held_out = recipe, held_out
+        self.recipe, self.held_out, self.micro_samples = recipe, held_out, micro_samples
         self.sets = [(synthetic, 1.0 if corpus is None else 1 - recipe.corpus_share, False)]
         if corpus is not None:
             self.sets.append((corpus, recipe.corpus_share, True))
@@ -96,10 +108,11 @@ class ShapeTokenizerTask:
     def _encoded(self, shapes: int) -> Tensor:
         """Encoder outputs (shapes, N, width) of shapes drawn for this purpose."""
         rng = np.random.default_rng((self.recipe.loop.seed, 2))
-        out = []
+        out, encoder = [], self._reconstruction.tokenizer.encoder
+        device = next(encoder.parameters()).device
         for _ in range(max(1, shapes // 64)):
             batch = self._batch(64, rng)
-            out.append(self._reconstruction.tokenizer.encoder(batch["points"], batch["normals"]))
+            out.append(encoder(batch["points"].to(device), batch["normals"].to(device)))
         return torch.cat(out)
 
     def _batch(self, size: int, rng: np.random.Generator) -> dict[str, Tensor]:
@@ -111,31 +124,34 @@ class ShapeTokenizerTask:
                 parts.append(draw(samples, rows, self.recipe.points, self.recipe.queries, rng, turn=turn))
         return {name: torch.from_numpy(np.concatenate([part[name] for part in parts])) for name in parts[0]}
 
-    def loss(self, model: nn.Module, step: int, rank: int, world: int) -> tuple[Tensor, dict[str, float]]:
-        rng = np.random.default_rng((self.recipe.loop.seed, step, rank))
-        batch = self._batch(self.recipe.loop.batch // world, rng)
-        batch, prefix = self._tails_dropped(batch, rng)
-        logits, _, codes = model(batch["points"], batch["normals"], batch["queries"], **prefix)
-        field, fit = field_loss(logits, batch["distances"])
-        figures = fit | {"codes": codes.item()}
-        if self._reconstruction.quantise:
-            figures |= self._reconstruction.usage.figures()
-        return field + self.recipe.code_weight * codes, figures
+    def parts(self, step: int, rank: int, world: int) -> list[dict[str, Any]]:
+        loop = self.recipe.loop
+        rng = np.random.default_rng((loop.seed, step, rank))
+        batch = self._batch(len(rank_share(loop.batch, rank, world)), rng)
+        if not self.recipe.tail_dropout:
+            return cut(batch, self.micro_samples)
+        order = torch.from_numpy(rng.permutation(len(batch["points"])))
+        batch = {name: value[order] for name, value in batch.items()}
+        return [part | self._tails_dropped(part, rng) for part in cut(batch, self.micro_samples)]
 
-    def _tails_dropped(
-        self, batch: dict[str, Tensor], rng: np.random.Generator
-    ) -> tuple[dict[str, Tensor], dict[str, int]]:
-        """The batch in random order, and what part of it is decoded from how many tokens.
+    def _tails_dropped(self, part: dict[str, Tensor], rng: np.random.Generator) -> dict[str, int]:
+        """How many rows of a part in random order are decoded whole, and from how many tokens the others are.
 
         Lengths are drawn evenly on a logarithmic scale: short prefixes are the ones that must mean something.
         """
-        size, n_tokens = len(batch["points"]), self.recipe.config.n_tokens
-        if not self.recipe.tail_dropout:
-            return batch, {}
-        order = torch.from_numpy(rng.permutation(size))
+        size, n_tokens = len(part["points"]), self.recipe.config.n_tokens
         kept = int(np.exp(rng.uniform(0, np.log(n_tokens + 1))))
-        whole = size - round(size * self.recipe.tail_dropout)
-        return {name: value[order] for name, value in batch.items()}, {"kept": kept, "whole": whole}
+        return {"kept": kept, "whole": size - round(size * self.recipe.tail_dropout)}
+
+    def loss(self, model: nn.Module, part: dict[str, Any]) -> Loss:
+        prefix = {name: part[name] for name in ("kept", "whole") if name in part}
+        logits, _, codes = model(part["points"], part["normals"], part["queries"], **prefix)
+        field, terms = field_loss(logits, part["distances"])
+        health = self._reconstruction.usage.figures() if self._reconstruction.quantise else {}
+        count = len(part["points"])
+        figures = means(count, terms | {"codes": codes} | health)
+        value = field + self.recipe.code_weight * codes
+        return Loss(value, count, count * self.recipe.config.n_tokens, figures)
 
     def evaluate(self, model: nn.Module) -> dict[str, float]:
         """Mean IoU over uniform and over near-surface queries of the held-out shapes, by kind of source.
@@ -144,27 +160,27 @@ class ShapeTokenizerTask:
         """
         scores: dict[str, list[float]] = {}
         used: set[int] = set()
+        device = next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
         rows = np.arange(len(self.held_out))
         for part in np.array_split(rows, max(1, len(rows) // 16)):
             every = max(1, self.held_out.queries.shape[1] // _JUDGED)
             batch = draw(self.held_out, part, 4096, every, None, turn=False)
-            tensors = {name: torch.from_numpy(value) for name, value in batch.items()}
+            tensors = {name: torch.from_numpy(value).to(device) for name, value in batch.items()}
             asked = (tensors["points"], tensors["normals"], tensors["queries"])
             near, prefixes = -(-self.held_out.n_near // every), {}
-            with torch.autocast("cpu", torch.bfloat16, enabled=self.recipe.loop.precision == "bf16"):
-                logits, ids, _ = model(*asked)
-                for share in PREFIXES if self.recipe.tail_dropout else ():
-                    kept = max(1, self.recipe.config.n_tokens // share)
-                    prefixes[share] = model(*asked, kept=kept, whole=0)[0] > 0
+            logits, ids, _ = model(*asked)
+            for fraction in PREFIXES if self.recipe.tail_dropout else ():
+                kept = max(1, self.recipe.config.n_tokens // fraction)
+                prefixes[fraction] = model(*asked, kept=kept, whole=0)[0] > 0
             used.update(ids.unique().tolist())
             inside, truth = logits > 0, tensors["distances"] < 0
             for row, index in enumerate(part):
                 kind = "synthetic" if is_procedural(self.held_out.ids[index]) else "corpus"
                 scores.setdefault(f"iou_{kind}", []).append(_iou(inside[row, near:], truth[row, near:]))
                 scores.setdefault(f"near_{kind}", []).append(_iou(inside[row, :near], truth[row, :near]))
-                for share, early in prefixes.items():
+                for fraction, early in prefixes.items():
                     figure = _iou(early[row, near:], truth[row, near:])
-                    scores.setdefault(f"iou_{kind}_{share}th", []).append(figure)
+                    scores.setdefault(f"iou_{kind}_{fraction}th", []).append(figure)
         return {name: float(np.mean(values)) for name, values in scores.items()} | {
             "codes_used": float(len(used))
         }
@@ -222,7 +238,7 @@ class _Reconstruction(nn.Module):
                 self.usage.update(ids)
         else:
             tokens = quantizer.c_out(quantizer.latents(h))
-            ids, loss = torch.full(h.shape[:2], -1), h.new_zeros(())
+            ids, loss = torch.full(h.shape[:2], -1, device=h.device), h.new_zeros(())
         if kept is None:
             return self._decoded(tokens, queries), ids, loss
         parts = (tokens[:whole], queries[:whole]), (tokens[whole:, :kept], queries[whole:])
@@ -238,7 +254,7 @@ def _tokenizer(kind: str, config: Config) -> Tokenizer:
     return tokenizer
 
 
-def field_loss(logits: Tensor, distances: Tensor) -> tuple[Tensor, dict[str, float]]:
+def field_loss(logits: Tensor, distances: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
     """L1 on the truncated signed distance plus cross-entropy on the side.
 
     logits: (B, Q), positive inside; distances: (B, Q), negative inside, canonical units.
@@ -247,7 +263,7 @@ def field_loss(logits: Tensor, distances: Tensor) -> tuple[Tensor, dict[str, flo
     value = (logits / LOGITS_PER_UNIT).clamp(-1.2 * BAND, 1.2 * BAND)
     truncated = (value - target).abs().mean() / BAND
     side = F.binary_cross_entropy_with_logits(4 * logits, (distances < 0).float())
-    return truncated + 0.5 * side, {"l1": truncated.item(), "side": side.item()}
+    return truncated + 0.5 * side, {"l1": truncated.detach(), "side": side.detach()}
 
 
 def draw(

@@ -21,7 +21,7 @@ from backend.sequence import batch, build
 from backend.tasks import TASKS
 from training.data.shape_samples import is_procedural
 from training.data.shape_tokens import ShapeTokens, load_tokens
-from training.loop import LoopSettings
+from training.loop import LoopSettings, Loss, Stateless, rank_share
 from training.shape_tokenizer import trained_tokenizer
 
 TEXT_ENCODER = "all-MiniLM-L6-v2"
@@ -38,7 +38,7 @@ class TextToShapeRecipe:
     corpus_share: float = 0.25  # of the batch, where there are shapes that are not procedural
 
 
-class TextToShapeTask:
+class TextToShapeTask(Stateless):
     """A `TrainingTask` over captioned token sequences."""
 
     def __init__(
@@ -59,9 +59,6 @@ class TextToShapeTask:
         transformer.set_codebooks(codebook, None)
         self.model: nn.Module = transformer
 
-    def before_step(self, step: int) -> None:
-        """One phase only."""
-
     def _batch(self, size: int, rng: np.random.Generator) -> tuple[Tensor, list[str]]:
         ids, prompts = [], []
         for tokens, share in self.sets:
@@ -70,12 +67,13 @@ class TextToShapeTask:
             prompts += [str(rng.choice(tokens.captions[row])) for row in rows]
         return torch.from_numpy(np.concatenate(ids).astype(np.int64)), prompts
 
-    def loss(self, model: nn.Module, step: int, rank: int, world: int) -> tuple[Tensor, dict[str, float]]:
+    def parts(self, step: int, rank: int, world: int) -> list[tuple[Tensor, list[str], Tensor]]:
         rng = np.random.default_rng((self.recipe.loop.seed, step, rank))
-        ids, prompts = self._batch(self.recipe.loop.batch // world, rng)
-        drop = torch.from_numpy(rng.random(len(ids)) < self.recipe.text_dropout)
-        losses = self._token_losses(model, ids, prompts, drop)
-        return losses.mean(), {}
+        ids, prompts = self._batch(len(rank_share(self.recipe.loop.batch, rank, world)), rng)
+        return [(ids, prompts, torch.from_numpy(rng.random(len(ids)) < self.recipe.text_dropout))]
+
+    def loss(self, model: nn.Module, part: tuple[Tensor, list[str], Tensor]) -> Loss:
+        return Loss(self._token_losses(model, *part).mean(), len(part[0]), part[0].numel(), {})
 
     def _token_losses(self, model: nn.Module, ids: Tensor, prompts: list[str], drop: Tensor) -> Tensor:
         """Cross-entropy of each code, (B, n_tokens)."""
@@ -97,8 +95,7 @@ class TextToShapeTask:
             prompts = [self.held_out.captions[row][-1] for row in part]
             for name, dropped in (("val", False), ("val_no_text", True)):
                 drop = torch.full((len(part),), dropped)
-                with torch.autocast("cpu", torch.bfloat16, enabled=self.recipe.loop.precision == "bf16"):
-                    losses = self._token_losses(model, ids, prompts, drop)
+                losses = self._token_losses(model, ids, prompts, drop)
                 sums[name] += losses.mean(dim=1).sum().item()
         return {name: value / len(rows) for name, value in sums.items()}
 

@@ -14,12 +14,24 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from training import loop
-from training.loop import Averaged, LoopSettings, averaged_weights, train
-
-SETTINGS = LoopSettings(
-    steps=9, batch=64, peak_lr=0.3, warmup=2, precision="no", save_every=3, log_every=1, ema=0.9
+from training.loop import (
+    Averaged,
+    LoopSettings,
+    Loss,
+    Machine,
+    Stateless,
+    averaged_weights,
+    checkpoint,
+    trainer,
 )
+from training.loop import train as train_on
+
+EXACT = Machine(precision="no")
+SETTINGS = LoopSettings(steps=9, batch=64, peak_lr=0.3, warmup=2, save_every=3, log_every=1, ema=0.9)
+
+
+def train(*run: Any, **rest: Any) -> int:
+    return train_on(*run, EXACT, quiet=True, **rest)
 
 
 class PowerCutError(Exception):
@@ -39,17 +51,22 @@ class Counted(nn.Module):
         return self.linear(nn.functional.dropout(x, 0.05, self.training))[:, 0]
 
 
-class Regression:
+class Regression(Stateless):
     """Fits a plane to points that depend on the step alone; `before` runs ahead of every step."""
 
     def __init__(self, before: Callable[[int], None] = lambda step: None) -> None:
         torch.manual_seed(0)
         self.model: nn.Module = Counted()
-        self.before_step = before
+        self.before = before
 
-    def loss(self, model: nn.Module, step: int, rank: int, world: int) -> tuple[Tensor, dict[str, float]]:
-        x = torch.randn(64, 3, generator=torch.Generator().manual_seed(step))
-        return (model(x) - x.sum(dim=1) - 2).square().mean(), {"step_seen": float(step)}
+    def before_step(self, step: int) -> None:
+        self.before(step)
+
+    def parts(self, step: int, rank: int, world: int) -> list[Tensor]:
+        return [torch.randn(64, 3, generator=torch.Generator().manual_seed(step))]
+
+    def loss(self, model: nn.Module, part: Tensor) -> Loss:
+        return Loss((model(part) - part.sum(dim=1) - 2).square().mean(), 64, 64, {})
 
     def evaluate(self, model: nn.Module) -> dict[str, float]:
         return {"val": float((model(torch.ones(1, 3)) - 5).abs())}
@@ -75,7 +92,7 @@ def same(a: dict[str, Tensor], b: dict[str, Tensor]) -> bool:
 @pytest.fixture
 def straight(tmp_path: Path) -> Path:
     """A run that nothing disturbed."""
-    train(Regression(), SETTINGS, tmp_path / "straight", quiet=True)
+    train(Regression(), SETTINGS, tmp_path / "straight")
     return tmp_path / "straight"
 
 
@@ -89,22 +106,22 @@ def test_loss_falls(straight: Path) -> None:
 def test_a_killed_run_goes_on_as_if_nothing_had_happened(straight: Path, tmp_path: Path, fatal: int) -> None:
     folder = tmp_path / "killed"
     with pytest.raises(PowerCutError):
-        train(Regression(cut_at(fatal)), SETTINGS, folder, quiet=True)
+        train(Regression(cut_at(fatal)), SETTINGS, folder)
     with (folder / "metrics.jsonl").open("a") as log:
         log.write('{"step": 9, "lo')  # the cut came in the middle of a line
-    train(Regression(), SETTINGS, folder, quiet=True)
+    train(Regression(), SETTINGS, folder)
     assert losses(folder) == losses(straight)
     assert same(load_file(folder / "checkpoint.safetensors"), load_file(straight / "checkpoint.safetensors"))
 
 
 def test_a_finished_run_is_left_alone(straight: Path) -> None:
     before = (straight / "checkpoint.safetensors").stat().st_mtime_ns
-    train(Regression(cut_at(9)), SETTINGS, straight, quiet=True)
+    train(Regression(cut_at(9)), SETTINGS, straight)
     assert (straight / "checkpoint.safetensors").stat().st_mtime_ns == before
 
 
 def test_stop_after_stops_there(tmp_path: Path) -> None:
-    train(Regression(), SETTINGS, tmp_path, stop_after=5, quiet=True)
+    train(Regression(), SETTINGS, tmp_path, stop_after=5)
     assert losses(tmp_path)[-1][0] == 5
     assert json.loads((tmp_path / "progress.json").read_text())["step"] == 5
 
@@ -117,12 +134,12 @@ def test_a_checkpoint_cut_short_leaves_the_older_one(
         raise PowerCutError
 
     folder = tmp_path / "cut"
-    train(Regression(), SETTINGS, folder, stop_after=3, quiet=True)
+    train(Regression(), SETTINGS, folder, stop_after=3)
     with monkeypatch.context() as patch:
-        patch.setattr(loop, "save_file", half)
+        patch.setattr(checkpoint, "save_file", half)
         with pytest.raises(PowerCutError):
-            train(Regression(), SETTINGS, folder, quiet=True)
-    train(Regression(), SETTINGS, folder, quiet=True)
+            train(Regression(), SETTINGS, folder)
+    train(Regression(), SETTINGS, folder)
     assert losses(folder) == losses(straight)
 
 
@@ -133,12 +150,12 @@ def test_a_cut_after_the_checkpoint_does_not_repeat_its_steps(
         raise PowerCutError
 
     folder = tmp_path / "cut"
-    train(Regression(), SETTINGS, folder, stop_after=3, quiet=True)
+    train(Regression(), SETTINGS, folder, stop_after=3)
     with monkeypatch.context() as patch:
-        patch.setattr(loop, "_write_progress", cut)  # progress.json still tells of step 3
+        patch.setattr(trainer, "_write_progress", cut)  # progress.json still tells of step 3
         with pytest.raises(PowerCutError):
-            train(Regression(), SETTINGS, folder, quiet=True)
-    train(Regression(), SETTINGS, folder, quiet=True)
+            train(Regression(), SETTINGS, folder)
+    train(Regression(), SETTINGS, folder)
     assert losses(folder) == losses(straight)
 
 
@@ -165,7 +182,7 @@ def test_averaged_weights_are_those_of_the_checkpoint(straight: Path, tmp_path: 
 
 
 def test_evaluation_leaves_the_trained_weights_alone(straight: Path, tmp_path: Path) -> None:
-    train(Regression(), SETTINGS, tmp_path / "often", evaluate_every=1, quiet=True)
+    train(Regression(), replace(SETTINGS, evaluate_every=1), tmp_path / "often")
     assert losses(tmp_path / "often") == losses(straight)
 
 

@@ -13,7 +13,7 @@ import torch
 from backend.shape_tokenizer.perceiver import PerceiverShapeTokenizer, PerceiverShapeTokenizerConfig
 from backend.shape_tokenizer.transport import OptimalTransport
 from training.data.shape_samples import ShapeSamples
-from training.loop import LoopSettings, save_recipe, train
+from training.loop import LoopSettings, Machine, save_recipe, train
 from training.recipes.shape_tokenizer import full
 from training.shape_tokenizer import (
     ShapeTokenizerRecipe,
@@ -24,6 +24,7 @@ from training.shape_tokenizer import (
 )
 
 N_TOKENS = 8
+EXACT = Machine(precision="no")
 RECIPE = ShapeTokenizerRecipe(
     kind="perceiver",
     config=PerceiverShapeTokenizerConfig(
@@ -45,7 +46,6 @@ RECIPE = ShapeTokenizerRecipe(
         warmup=10,
         weight_decay=0.0,
         betas=(0.9, 0.95),
-        precision="no",
         save_every=500,
         ema=0.9,
     ),
@@ -95,7 +95,7 @@ def test_every_prefix_learns_and_none_is_worse_than_a_shorter_one(
 ) -> None:
     task = ShapeTokenizerTask(RECIPE, corners, corners, corners)
     before = prefix_losses(task, corners)
-    train(task, RECIPE.loop, tmp_path, quiet=True)
+    train(task, RECIPE.loop, tmp_path, EXACT, quiet=True)
     after = prefix_losses(task, corners)
     assert all(new < 0.55 * old for new, old in zip(after, before, strict=True))
     assert all(longer < 1.01 * shorter for shorter, longer in pairwise(after))
@@ -106,12 +106,13 @@ def test_figures_name_prefixes_and_the_codebooks_health(balls: ShapeSamples, tmp
     recipe = replace(RECIPE, quantise_from=0)
     task = ShapeTokenizerTask(recipe, balls, balls, balls)
     task.before_step(0)
-    _, figures = task.loss(task.model, 1, 0, 1)
+    loss = task.loss(task.model, task.parts(1, 0, 1)[0])
+    figures = {name: float(value) / weight for name, (value, weight) in loss.figures.items()}
     assert 1 <= figures["perplexity"] <= 32
     assert 0 <= figures["dead_codes"] <= 1
     scores = task.evaluate(task.model.eval())
     assert {"iou_corpus_2th", "iou_corpus_8th", "iou_synthetic_4th"} <= scores.keys()
-    train(task, recipe.loop, tmp_path, stop_after=2, quiet=True)
+    train(task, recipe.loop, tmp_path, EXACT, stop_after=2, quiet=True)
     save_recipe(tmp_path, recipe)
     tokenizer = trained_tokenizer(tmp_path)
     assert isinstance(tokenizer, PerceiverShapeTokenizer)

@@ -1,0 +1,39 @@
+"""What a run's folder tells others: its recipe and the weights that it exports."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from safetensors import safe_open
+from torch import Tensor
+
+CHECKPOINT = "checkpoint.safetensors"
+
+
+def save_recipe(folder: Path, recipe: Any) -> None:
+    """`folder/recipe.json`: the run's frozen dataclass, beside the weights it makes."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "recipe.json").write_text(json.dumps(asdict(recipe), indent=1) + "\n", encoding="utf-8")
+
+
+def saved_recipe(folder: Path) -> dict[str, Any]:
+    """What `save_recipe` wrote."""
+    recipe: dict[str, Any] = json.loads((folder / "recipe.json").read_text(encoding="utf-8"))
+    return recipe
+
+
+def averaged_weights(folder: Path) -> dict[str, Tensor]:
+    """The averaged weights of a run's newest checkpoint; the trained ones where the run keeps no average.
+
+    Raises ValueError when the run has none.
+    """
+    path = folder / CHECKPOINT
+    if not path.exists():
+        raise ValueError(f"{folder} holds no checkpoint; train first")
+    with safe_open(path, framework="pt") as file:
+        names = list(file.keys())
+        prefix = "ema." if any(name.startswith("ema.") for name in names) else "model."
+        return {name[len(prefix) :]: file.get_tensor(name) for name in names if name.startswith(prefix)}
