@@ -79,7 +79,8 @@ def _backend(name: str, relative: bool, path: str) -> bool:
 
 def _training(name: str, relative: bool, path: str) -> bool:
     shut = {"zmq", "protocol", "blender_addon", "backend.server", "backend.cli"}
-    inside = Path(path).name.startswith(("blender_render", "blender_import"))  # in processes of their own
+    # Blender runs these in a process of its own.
+    inside = Path(path).name.startswith(("blender_jobs", "blender_render", "blender_import"))
     return not _within(name, shut | (set() if inside else BLENDER))
 
 

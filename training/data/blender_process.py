@@ -1,6 +1,6 @@
 """Blender in a process of its own, which takes jobs as lines of JSON: replaced after many, a hang or a crash.
 
-The script it runs prints a line that starts with MARK when it is ready, and one for each job.
+Inside runs `blender_jobs.py`: it prints a line that starts with MARK when it is ready, and one for each job.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from typing import IO, Any
 
 from training.data.assets.asset import Rejected
 
-MARK = "@omni123 "
+MARK = "@omni123 "  # blender_jobs.py, which Blender runs alone, has its own
+_JOBS = Path(__file__).with_name("blender_jobs.py")
 _START_SECONDS = 120.0
 
 
@@ -27,15 +28,15 @@ def command(script: Path, executable: str | None) -> list[str] | None:
     """How to start Blender: the executable given, else the bpy wheel of this Python, else None."""
     if executable is not None:
         options = ["--background", "--factory-startup", "--disable-autoexec", "--python-exit-code", "3"]
-        return [executable, *options, "--python", str(script)]
-    return [sys.executable, str(script)] if importlib.util.find_spec("bpy") else None
+        return [executable, *options, "--python", str(_JOBS), "--", str(script)]
+    return [sys.executable, str(_JOBS), str(script)] if importlib.util.find_spec("bpy") else None
 
 
 @dataclass(kw_only=True)
 class BlenderProcess:
     """One process after another, each for `jobs` jobs."""
 
-    script: Path  # runs inside Blender
+    script: Path  # with `work` and `explain`, run inside Blender
     executable: str | None = None  # None: the bpy wheel
     jobs: int = 100
     _process: subprocess.Popen[str] | None = field(default=None, init=False)

@@ -108,6 +108,24 @@ def run(
         typer.echo(f"{data / 'report.html'} shows what was kept, and why not the rest.")
 
 
+@app.command("draw-pictures")
+def draw_pictures(
+    seeds: Annotated[str, typer.Argument(help="procedural:FIRST-LAST, seeds that no 3D data holds")],
+    out: Annotated[Path, typer.Option(help="folder to fill, for `data run --images`")],
+    size: Annotated[int, typer.Option(help="pixels along each side")] = 256,
+) -> None:
+    """Draw procedural objects once each, with captions, in place of people's own pictures."""
+    from training.data.assets.procedural import seeds_of
+    from training.data.synthetic_pictures import draw_pictures as draw
+
+    try:
+        chosen = seeds_of(seeds)
+    except ValueError as error:
+        raise typer.BadParameter(f"{error}.") from error
+    with one_sentence(), tqdm(total=len(chosen), unit="picture") as bar:
+        draw(chosen, out, size, bar.update)
+
+
 @app.command("settings")
 def print_settings() -> None:
     """Print every setting with its default, as `data run --settings` reads them."""

@@ -1,21 +1,17 @@
-"""Runs INSIDE Blender (the bpy wheel's Python, or `blender -b --python`): files in, plain arrays out.
+"""Runs INSIDE Blender, in the loop of `training/data/blender_jobs.py`: files in, plain arrays out.
 
-Reads one JSON job a line on stdin ({"path", "output", "max_faces", "texture_pixels", "seconds"}), writes
-`output` (.npz) and answers one line on stdout that starts with MARK. Needs bpy and numpy, nothing of ours.
+A job is {"path", "output", "max_faces", "texture_pixels"}; `output` (.npz) is written. Needs bpy and numpy,
+nothing of ours.
 """
 
 from __future__ import annotations
 
-import json
 import os
-import signal
-import sys
 from typing import Any
 
 import bpy
 import numpy as np
 
-MARK = "@omni123 "
 KINDS = {"MESH", "CURVE", "SURFACE", "META", "FONT"}
 
 
@@ -26,33 +22,17 @@ class RefusedError(Exception):
     """(reason, sentence)"""
 
 
-def main() -> None:
-    reply({"ready": bpy.app.version_string})
-    for line in sys.stdin:
-        job = json.loads(line)
-        if hasattr(signal, "SIGALRM"):
-            signal.signal(signal.SIGALRM, signal.SIG_DFL)  # a hang in C code ends the process
-            signal.alarm(int(job["seconds"]) + 5)
-        try:
-            reply(convert(job))
-        except RefusedError as refused:
-            reply({"reason": refused.args[0], "detail": refused.args[1]})
-        except MemoryError:
-            reply({"reason": "too_much_memory", "detail": "Blender ran out of memory on this file."})
-        except Exception as error:  # noqa: BLE001  importers raise whatever they stumble over
-            said = " ".join(str(error).split()).replace(job["path"], os.path.basename(job["path"]))
-            reply({"reason": "corrupt", "detail": f"Blender cannot read it ({said[:150]})."})
-        finally:
-            if hasattr(signal, "SIGALRM"):
-                signal.alarm(0)
+def explain(error: Exception, job: dict[str, Any]) -> tuple[str, str]:
+    """Reason and sentence of a failure; importers raise whatever they stumble over."""
+    if isinstance(error, RefusedError):
+        return error.args[0], error.args[1]
+    if isinstance(error, MemoryError):
+        return "too_much_memory", "Blender ran out of memory on this file."
+    said = " ".join(str(error).split()).replace(job["path"], os.path.basename(job["path"]))
+    return "corrupt", f"Blender cannot read it ({said[:150]})."
 
 
-def reply(message: dict[str, Any]) -> None:
-    sys.stdout.write(f"\n{MARK}{json.dumps(message)}\n")
-    sys.stdout.flush()
-
-
-def convert(job: dict[str, Any]) -> dict[str, Any]:
+def work(job: dict[str, Any]) -> dict[str, Any]:
     """Opens one file and writes its objects; the answer lists their names, materials and notes."""
     bpy.ops.wm.read_factory_settings(use_empty=True)
     open_file(job["path"])
@@ -218,7 +198,3 @@ def read_image(image: Any, pixels: int) -> tuple[Arrays, bool] | None:
     if values.shape[2] == 3:
         values = np.concatenate([values, np.ones((height, width, 1), np.float32)], axis=2)
     return np.round(np.clip(values, 0, 1) * 255).astype(np.uint8), reduced
-
-
-if __name__ == "__main__":
-    main()

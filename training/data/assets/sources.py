@@ -169,10 +169,11 @@ def _rows(path: Path) -> list[dict[str, Any]]:
 
 
 def _own(path: Path) -> dict[str, Any]:
+    """Raises ValueError for a file that is no JSON: it may hold the asset's licence."""
     try:
         found = json.loads(path.read_text("utf-8-sig")) if path.is_file() else None
-    except (OSError, ValueError):
-        return {}
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{path} cannot be read ({error}); mend or remove it") from error
     return _spelled(found) if isinstance(found, dict) else {}
 
 

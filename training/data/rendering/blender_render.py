@@ -1,54 +1,32 @@
-"""Runs INSIDE Blender (the bpy wheel's Python, or `blender -b --python`): triangles and cameras in, PNGs out.
+"""Runs INSIDE Blender, in the loop of `training/data/blender_jobs.py`: triangles and cameras in, PNGs out.
 
-Reads one JSON job a line on stdin ({"arrays", "textures", "shots", "engine", "size", "samples", "folder",
-"seconds"}), writes `folder`/000.png and so on, and answers one line on stdout that starts with MARK. Needs
-bpy and numpy, nothing of ours.
+A job is {"arrays", "textures", "shots", "engine", "size", "samples", "folder"}; `folder`/000.png and so on are
+written. Needs bpy and numpy, nothing of ours.
 """
 
 from __future__ import annotations
 
-import json
 import math
 import os
-import signal
 import sys
 from typing import Any
 
 import bpy
 import numpy as np
 
-MARK = "@omni123 "
 Arrays = np.ndarray[Any, Any]
 
 
-def main() -> None:
-    reply({"ready": bpy.app.version_string})
-    for line in sys.stdin:
-        job = json.loads(line)
-        if hasattr(signal, "SIGALRM"):
-            signal.signal(signal.SIGALRM, signal.SIG_DFL)  # a hang in C code ends the process
-            signal.alarm(int(job["seconds"]) + 5)
-        try:
-            draw(job)
-            reply({"shots": len(job["shots"])})
-        except MemoryError:
-            reply({"reason": "too_much_memory", "detail": "Blender ran out of memory."})
-        except Exception as error:  # noqa: BLE001  the process outlives what one object stumbles over
-            detail = " ".join(str(error).split())[:150]
-            reply(
-                {"reason": "failed", "detail": f"Blender cannot draw it ({type(error).__name__}: {detail})."}
-            )
-        finally:
-            if hasattr(signal, "SIGALRM"):
-                signal.alarm(0)
+def explain(error: Exception, job: dict[str, Any]) -> tuple[str, str]:
+    """Reason and sentence of a failure."""
+    if isinstance(error, MemoryError):
+        return "too_much_memory", "Blender ran out of memory."
+    detail = " ".join(str(error).split())[:150]
+    return "failed", f"Blender cannot draw it ({type(error).__name__}: {detail})."
 
 
-def reply(message: dict[str, Any]) -> None:
-    sys.stdout.write(f"\n{MARK}{json.dumps(message)}\n")
-    sys.stdout.flush()
-
-
-def draw(job: dict[str, Any]) -> None:
+def work(job: dict[str, Any]) -> dict[str, Any]:
+    """Draws every shot of a job."""
     bpy.ops.wm.read_factory_settings(use_empty=True)
     scene = bpy.context.scene
     with np.load(job["arrays"], allow_pickle=False) as file:
@@ -67,6 +45,7 @@ def draw(job: dict[str, Any]) -> None:
         light.set(shot)
         scene.render.filepath = os.path.join(job["folder"], f"{number:03d}.png")
         bpy.ops.render.render(write_still=True)
+    return {"shots": len(job["shots"])}
 
 
 def set_output(scene: Any, size: int) -> None:
@@ -255,7 +234,3 @@ def facing(toward: Arrays) -> list[list[float]]:
     matrix[:3, 0], matrix[:3, 1], matrix[:3, 2] = aside, np.cross(toward, aside), toward
     columns: list[list[float]] = matrix.T.tolist()
     return columns
-
-
-if __name__ == "__main__":
-    main()
