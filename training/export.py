@@ -1,18 +1,21 @@
-"""Runs to a model folder: the averaged weights of tokenizer and transformer, with what made them."""
+"""Runs to a model folder: the averaged weights of tokenizers and transformer, with what made them."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
+from torch import nn
+
 from backend import checkpoint
-from backend.checkpoint import ModelInfo, config_from_dict
-from backend.model.config import TransformerConfig
-from backend.model.transformer import DualStreamTransformer
+from backend.checkpoint import ModelInfo
 from backend.models import REGISTRIES
-from training.loop import averaged_weights, saved_recipe
+from backend.tasks import TASKS
+from training.data.shards.tokens import weights_hash
+from training.image_tokenizer import trained_image_tokenizer
+from training.loop import saved_recipe
+from training.origin import origin_of, stages_done
 from training.shape_tokenizer import trained_tokenizer
-from training.text_to_shape import TEXT_ENCODER
+from training.starting_weights import trained_transformer
 
 # Chosen by eye; the model card says on what.
 SAMPLING = {
@@ -23,25 +26,31 @@ SAMPLING = {
 }
 
 
-def trained_transformer(run: Path) -> DualStreamTransformer:
-    """The transformer of a run, averaged weights, ready for inference once it has the codebook."""
-    transformer = DualStreamTransformer(config_from_dict(TransformerConfig, saved_recipe(run)["config"]))
-    transformer.load_state_dict(averaged_weights(run))
-    return transformer.eval()
+def export(run: Path, shape_run: Path, image_run: Path | None, out: Path) -> ModelInfo:
+    """Writes `out` in half precision, in files below 16 MB.
 
-
-def export_mini(tokenizer_run: Path, run: Path, out: Path) -> None:
-    """Write `out` in half precision. Raises ValueError when a run has no checkpoint."""
-    steps = {
-        folder.name: json.loads((folder / "progress.json").read_text(encoding="utf-8"))["step"]
-        for folder in (tokenizer_run, run)
+    Raises ValueError when a run has no checkpoint, or was trained on tokens of another tokenizer.
+    """
+    transformer, origin, recipe = trained_transformer(run), origin_of(run), saved_recipe(run)
+    modules: dict[str, nn.Module] = {
+        "transformer": transformer,
+        "shape_tokenizer": trained_tokenizer(shape_run),
     }
+    if transformer.config.n_image_codes:
+        if image_run is None:
+            raise ValueError(f"{run} writes pictures: name the run of its image tokenizer too")
+        modules["image_tokenizer"] = trained_image_tokenizer(image_run)
+    for modality, made_by in origin.tokenizers.items():
+        tokenizer = modules.get(f"{modality}_tokenizer")
+        if tokenizer is not None and weights_hash(tokenizer) != made_by:
+            raise ValueError(f"{run} was trained on tokens of another {modality} tokenizer than that one")
     info = ModelInfo(
-        preset="mini",
-        text_encoder=TEXT_ENCODER,
+        preset=recipe.get("preset", "mini"),
+        text_encoder=recipe.get("text_encoder", "all-MiniLM-L6-v2"),
         licence="GPL-3.0-or-later",
-        provenance=f"training/recipes/mini.py, steps {json.dumps(steps)}; procedural objects, CC0 corpus",
+        provenance=f"training/recipes, stages {', '.join(stages_done(run))}",
+        tasks=tuple(name for name in TASKS if name in origin.tasks),
         sampling=SAMPLING,
     )
-    modules = {"transformer": trained_transformer(run), "shape_tokenizer": trained_tokenizer(tokenizer_run)}
     checkpoint.save(out, info, modules, REGISTRIES, dtype="float16")
+    return info

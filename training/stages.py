@@ -10,66 +10,33 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from backend.image_tokenizer.interface import ImageTokenizer
-from backend.model.config import TransformerConfig
 from backend.model.layers import DualBlock, SingleBlock
 from backend.model.text import TextEmbeddings, text_encoder
 from backend.model.text.embeddings import TextEncoder
 from backend.model.transformer import DualStreamTransformer
 from backend.sequence import Modality, PackedBatch, pack
-from backend.shape_tokenizer.interface import ShapeTokenizer
 from backend.tasks import TASKS
 from training.caption_embeddings import MEMORY, CaptionEmbeddings
 from training.data.shards.dataset import Dataset
 from training.data.shards.pools import pool_of
-from training.data.shards.tokens import weights_hash
 from training.draws import Draw, Drawn, draw, draw_of, read
 from training.evaluation.sheets import Section
 from training.loop import Loss, Machine, Stateless, rank_share
+from training.origin import Origin, origin_of, stages_done
 from training.recipes.stages import StageRecipe
+from training.stage_sheet import stage_sheet
 from training.starting_weights import fill
 from training.token_pools import open_pools
+from training.tokenizers import Tokenizers, trained_tokenizers
 
 HELD_OUT = 32  # samples of each task whose losses are watched
 AT_ONCE = 16  # of them in one forward pass
-
-
-@dataclass(frozen=True, kw_only=True)
-class Tokenizers:
-    """What made the tokens of a data set; a model without pictures needs no image tokenizer."""
-
-    shape: ShapeTokenizer
-    image: ImageTokenizer | None = None
-
-    @cached_property
-    def hashes(self) -> dict[Modality, str]:
-        """Of their weights, as token shards name them."""
-        made: dict[Modality, Any] = {"shape": self.shape, "image": self.image}
-        return {modality: weights_hash(own) for modality, own in made.items() if own is not None}
-
-    def codebooks(self, config: TransformerConfig) -> tuple[Tensor | None, Tensor | None]:
-        """As a transformer's `set_codebooks` takes them. Raises ValueError for tokens of other lengths."""
-        lengths = {"shape": self.shape.config.n_tokens} | (
-            {"image": self.image.config.n_tokens} if self.image and config.n_image_codes else {}
-        )
-        for modality, length in lengths.items():
-            if length != config.lengths[modality]:
-                raise ValueError(
-                    f"the {modality} tokenizer makes {length} tokens, not {config.lengths[modality]}"
-                )
-        shape = self.shape.codebook() if config.embed_codes == "projected" else None
-        if not config.n_image_codes or config.embed_image_codes == "learned":
-            return shape, None
-        if self.image is None:
-            raise ValueError("this stage needs an image tokenizer")
-        return shape, self.image.codebook()
 
 
 @dataclass(frozen=True)
@@ -104,7 +71,8 @@ class StageTask(Stateless):
 
         text: the recipe's encoder, where it is at hand already.
         """
-        self.recipe, self.tokenizers, self.machine = recipe, tokenizers, machine or Machine()
+        self.recipe, self.tokenizers, self.start = recipe, tokenizers, start
+        self.machine = machine or Machine()
         dataset = Dataset(data)
         self.pools = open_pools(dataset, recipe.pools, "train", tokenizers.hashes)
         self.held_out = open_pools(dataset, recipe.pools, "val", tokenizers.hashes)
@@ -120,9 +88,27 @@ class StageTask(Stateless):
         self.model: nn.Module = self.transformer
 
     @property
-    def left_out(self) -> list[str]:
-        """Pools of the recipe of which the data has nothing; the others share what they would have had."""
-        return [name for name in self.recipe.pools if name not in self.pools]
+    def notes(self) -> list[str]:
+        """What whoever starts a run should know: a sentence each."""
+        lacking = [name for name in self.recipe.pools if name not in self.pools]
+        said = [f"The data has nothing for the pool {name}: it is left out." for name in lacking]
+        if self.start is not None and self.new:
+            said.append(f"New in this stage: {', '.join(self.new)}.")
+        return said
+
+    @property
+    def trained(self) -> tuple[str, ...]:
+        """Tasks of the recipe that the data serves."""
+        return tuple(task for task in self.recipe.tasks if pool_of(task).name in self.pools)
+
+    def origin(self) -> Origin:
+        """For the run's folder."""
+        before = () if self.start is None else origin_of(self.start).tasks
+        return Origin(
+            stages=(*(() if self.start is None else stages_done(self.start)), self.recipe.name),
+            tasks=tuple(dict.fromkeys((*before, *self.trained))),
+            tokenizers=dict(self.tokenizers.hashes),
+        )
 
     def parts(self, step: int, rank: int, world: int) -> list[Part]:
         seed, places = self.recipe.loop.seed, rank_share(self.recipe.loop.batch, rank, world)
@@ -206,4 +192,23 @@ class StageTask(Stateless):
         return figures
 
     def sheet(self, model: nn.Module) -> list[Section] | None:
-        return None
+        """What the model makes of some of the samples whose losses are watched."""
+        assert isinstance(model, DualStreamTransformer)
+        return stage_sheet(model, self._watched, self.tokenizers, self.captions)
+
+
+def load_stage(
+    recipe: StageRecipe,
+    data: Path,
+    run: Path,
+    *,
+    shape_run: Path,
+    image_run: Path | None = None,
+    start: Path | None = None,
+    machine: Machine | None = None,
+) -> StageTask:
+    """The task of a run folder, in which it notes where the run comes from. Raises ValueError."""
+    tokenizers = trained_tokenizers(shape_run, image_run if recipe.config.n_image_codes else None)
+    task = StageTask(recipe, data, tokenizers, start=start, machine=machine)
+    task.origin().save(run)
+    return task

@@ -20,7 +20,7 @@ from training.data.shards.dataset import Dataset
 from training.data.shards.pack import LEVELS
 from training.data.shards.pools import POOLS, Pool
 from training.data.shards.reader import joined_rows
-from training.data.shards.shard import Shard
+from training.data.shards.tokens import require_tokenizer
 
 Codes = NDArray[Any]  # local ids, as the token files store them
 Hashes = Mapping[Modality, str]  # of the tokenizers' weights
@@ -80,7 +80,7 @@ class TokenPool:
         self._files = [files for files, _ in joined]
         for column, modality in enumerate(self._columns.values()):
             for files in self._files if modality in _MADE_BY else ():
-                _require(dataset.open(files[column]), hashes.get(_MADE_BY[modality]))
+                require_tokenizer(dataset.open(files[column]), hashes.get(_MADE_BY[modality]))
         self._bucket = np.repeat(np.arange(len(joined), dtype=np.int32), [len(rows) for _, rows in joined])
         self._rows = np.concatenate([np.empty((0, len(self._columns)), np.int64), *(r for _, r in joined)])
         self._ends = np.cumsum(category_shares(_categories(dataset, joined)))
@@ -166,10 +166,3 @@ def _categories(dataset: Dataset, joined: Joined) -> list[str]:
         categories = dataset.open(first).texts("category")
         found += [categories[row] or "" for row in rows[:, 0]]
     return found
-
-
-def _require(shard: Shard, made_by: str | None) -> None:
-    if shard.metadata.get("tokenizer") != made_by:
-        raise ValueError(
-            f"{shard.path} was made by another tokenizer; run `omni123-train tokens` with this one first"
-        )

@@ -103,3 +103,18 @@ def graphics() -> None:
         raster(32)
     except NoGraphicsError as error:
         pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def token_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small folder of token shards with something for every pool."""
+    from tests.training.token_shards import write_token_shards
+
+    return write_token_shards(tmp_path_factory.mktemp("tokens"))
+
+
+@pytest.fixture(scope="session")
+def token_data_without_edits(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from tests.training.token_shards import write_token_shards
+
+    return write_token_shards(tmp_path_factory.mktemp("tokens"), leave_out=("edits", "edit_shape_tokens"))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,14 @@ import torch
 from torch import nn
 
 from backend.sequence import VIEWS
-from tests.backend.small_model import CODES, IMAGE_TOKENS, SHAPE_TOKENS, Balls, Shades
+from tests.backend.small_model import CODES, CONFIG, IMAGE_TOKENS, SHAPE_TOKENS, Balls, Letters, Shades
 from training.data.shards.dataset import FOLDER, describe
+from training.data.shards.pools import pool_of
 from training.data.shards.shard import TEXT, TEXTS, write_shard
-from training.data.shards.tokens import weights_hash
-from training.stages import Tokenizers
+from training.loop import LoopSettings
+from training.recipes.stages import Stage, StageRecipe
+from training.stages import StageTask
+from training.tokenizers import Tokenizers
 
 THINGS, COLORS = ("chair", "table", "lamp", "crate"), ("red", "blue", "green")
 _ROW = ("key", "split", "category", "licence", "author", "source")
@@ -108,3 +112,25 @@ def _file(data: Path, modality: str, bucket: int, rows: list[Row]) -> Mapping[st
     write_shard(data / FOLDER / place, columns, types, metadata)
     splits = dict(Counter(columns["split"]))
     return {"file": place, "bytes": 0, "bucket": bucket, "rows": splits, "licences": {}, "samples": {}}
+
+
+LOOP = LoopSettings(steps=40, batch=8, peak_lr=0.01, warmup=2, save_every=1000, log_every=1)
+
+
+def stage_recipe(*tasks: str, name: Stage = "ct", **fields: Any) -> StageRecipe:
+    """A small stage of these tasks, their pools equally often."""
+    pools = dict.fromkeys(pool_of(task).name for task in tasks)
+    settings: dict[str, Any] = {
+        "preset": "tiny",
+        "config": replace(CONFIG, use_bbox=False, token_dropout=0.1),
+        "text_encoder": "letters",
+        "loop": LOOP,
+        "pools": {pool: 1 / len(pools) for pool in pools},
+        "image_pixels": 8,
+        "devices": 1,
+    }
+    return StageRecipe(name=name, tasks=tasks, **(settings | fields))
+
+
+def stage(data: Path, recipe: StageRecipe, **options: Any) -> StageTask:
+    return StageTask(recipe, data, tokenizers(), text=Letters(), **options)

@@ -9,7 +9,6 @@ from training.loop import LoopSettings
 from training.recipes import omni123_2b, variants
 from training.recipes.stages import StageRecipe
 from training.shape_tokenizer import ShapeTokenizerRecipe
-from training.text_to_shape import TextToShapeRecipe
 
 
 def shape_tokenizer() -> ShapeTokenizerRecipe:
@@ -28,14 +27,6 @@ def shape_decoder() -> ShapeTokenizerRecipe:
     first = shape_tokenizer()
     loop = replace(first.loop, steps=400, peak_lr=6e-4, warmup=20, ema=0.98, save_every=100)
     return replace(first, loop=loop, quantise_from=0)
-
-
-def text_to_shape() -> TextToShapeRecipe:
-    """The paper's backbone with small numbers: 5 dual-stream and 3 single-stream layers of width 256."""
-    return TextToShapeRecipe(
-        config=mini(images=False).transformer,
-        loop=LoopSettings(steps=3500, batch=16, peak_lr=1e-3, warmup=200, clip=1.0, ema=0.998),
-    )
 
 
 def _small(stage: StageRecipe, *, steps: int, warmup: int = 50) -> StageRecipe:

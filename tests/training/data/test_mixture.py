@@ -1,11 +1,10 @@
-"""The mixture's probabilities and its repeatable draws."""
+"""The mixture's probabilities by Eq. 2."""
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 
-from training.data.mixture import Mixture, temperature_probabilities
+from training.data.mixture import temperature_probabilities
 
 SIZES = {"text_image": 63_700_000, "image_shape": 120_000_000, "text_shape": 9_000_000}
 PRIORITIES = {"text_image": 1.0, "image_shape": 1.5, "text_shape": 3.0}
@@ -27,25 +26,6 @@ def test_temperature_one_is_by_size_and_small_ones_even_out() -> None:
     sizes, ones = {"a": 1, "b": 9}, {"a": 1.0, "b": 1.0}
     assert temperature_probabilities(sizes, ones, 1.0) == {"a": 0.1, "b": 0.9}
     assert temperature_probabilities(sizes, ones, 0.01)["a"] > 0.49
-
-
-def test_draws_follow_the_probabilities_and_repeat_by_step_and_rank() -> None:
-    mixture = Mixture(probabilities=TABLE_5, seed=3)
-    drawn = mixture.draw(7, 0, 20_000)
-    assert (drawn == mixture.draw(7, 0, 20_000)).all()
-    assert (drawn != mixture.draw(8, 0, 20_000)).any()
-    assert (drawn != mixture.draw(7, 1, 20_000)).any()
-    assert {name: round(float(np.mean(drawn == name)), 1) for name in TABLE_5} == {
-        "text_image": 0.3,
-        "image_shape": 0.5,
-        "text_shape": 0.2,
-    }
-
-
-@pytest.mark.parametrize("probabilities", [{}, {"a": 0.5}, {"a": 1.5, "b": -0.5}])
-def test_probabilities_that_are_none_are_refused(probabilities: dict[str, float]) -> None:
-    with pytest.raises(ValueError, match="sum to 1"):
-        Mixture(probabilities=probabilities)
 
 
 def test_a_bad_temperature_or_an_unnamed_pool_is_refused() -> None:

@@ -11,11 +11,11 @@ import pytest
 import torch
 
 from backend.shape_tokenizer.grid import GridShapeTokenizer, GridShapeTokenizerConfig
-from training.data.shape_tokens import load_tokens
 from training.data.shards import tokens
 from training.data.shards.dataset import Dataset
 from training.data.shards.tokens import TokenSettings, tokenise, weights_hash
 from training.data.steps import DataError, Pool
+from training.token_pools import Hashes, TokenPool, open_pools
 
 CONFIG = GridShapeTokenizerConfig(
     token_grid=2, n_codes=64, code_dim=4, width=8, mid_width=8, field_width=8, n_attention=0, n_heads=1
@@ -39,19 +39,24 @@ def encode(data: Path, here: Pool, seed: int = 0) -> dict[str, Any]:
     return dict(tokenise(data, "shape", Path(str(seed)), TokenSettings(batch=2), here, watch))
 
 
+def captioned(data: Path, seed: int) -> TokenPool:
+    hashes: Hashes = {"shape": weights_hash(tokenizer(seed))}
+    return open_pools(Dataset(data), ["text-3D"], "train", hashes)["text-3D"]
+
+
 def test_tokens_are_those_of_the_tokenizer_with_their_captions(data: Path, here: Pool) -> None:
     encode(data, here)
-    found = load_tokens(data, "train", tokenizer())
-    assert found is not None
+    found = captioned(data, 0)
     shards = Dataset(data).shards("shapes")
     stored = {key: (shard, row) for shard in shards for row, key in enumerate(shard.texts("key"))}
-    for name, ids, captions in zip(found.names, found.ids, found.captions, strict=True):
-        shard, row = stored[name]
+    for sample in (found.sample(row) for row in range(len(found))):
+        assert sample.shape is not None
+        shard, row = stored[sample.key]
         points = torch.from_numpy(shard.arrays("points")[row : row + 1].astype(np.float32))
         normals = torch.from_numpy(shard.arrays("normals")[row : row + 1].astype(np.float32) / 127)
         with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
-            assert tokenizer().encode(points, normals)[0].tolist() == ids.tolist()
-        assert len(captions) >= 3
+            assert tokenizer().encode(points, normals)[0].tolist() == sample.shape.tolist()
+        assert sum(map(len, sample.captions)) >= 3
 
 
 def test_a_second_run_does_nothing(data: Path, here: Pool) -> None:
@@ -62,9 +67,9 @@ def test_a_second_run_does_nothing(data: Path, here: Pool) -> None:
 def test_stale_tokens_are_refused(data: Path, here: Pool) -> None:
     encode(data, here, 0)
     with pytest.raises(ValueError, match="made by another tokenizer"):
-        load_tokens(data, "train", tokenizer(1))
+        captioned(data, 1)
     encode(data, here, 1)
-    assert load_tokens(data, "train", tokenizer(1)) is not None
+    assert len(captioned(data, 1))
 
 
 def test_weights_that_only_decode_keep_tokens_valid() -> None:
