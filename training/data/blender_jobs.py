@@ -1,7 +1,7 @@
 """Runs INSIDE Blender (the bpy wheel's Python, or `blender -b --python`): the loop of a script's jobs.
 
 `blender_jobs.py SCRIPT` answers one JSON line, which starts with MARK, for each JSON job a line on stdin. The
-script has `work(job)`, which gives the answer, and `explain(error, job)`, the reason and sentence of a failure.
+script has `work(job)`, which gives the answer, and `explain(error, job)`: reason and sentence of a failure.
 Needs bpy, nothing of ours.
 """
 

@@ -1,6 +1,6 @@
 """Runs INSIDE Blender, in the loop of `training/data/blender_jobs.py`: triangles and cameras in, PNGs out.
 
-A job is {"arrays", "textures", "shots", "engine", "size", "samples", "folder"}; `folder`/000.png and so on are
+A job is {"arrays", "textures", "shots", "engine", "size", "samples", "folder"}; `folder`/000.png and so on get
 written. Needs bpy and numpy, nothing of ours.
 """
 
