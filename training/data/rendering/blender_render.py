@@ -1,7 +1,7 @@
 """Runs INSIDE Blender, in the loop of `training/data/blender_jobs.py`: triangles and cameras in, PNGs out.
 
-A job is {"arrays", "textures", "shots", "engine", "size", "samples", "folder"}; `folder`/000.png and so on get
-written. Needs bpy and numpy, nothing of ours.
+A job is {"arrays", "textures", "shots", "engine", "size", "samples", "folder"}; `folder`/000.png and so on
+are written. Needs bpy and numpy, nothing of ours.
 """
 
 from __future__ import annotations
