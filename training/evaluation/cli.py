@@ -4,6 +4,7 @@ omni123-train evaluate reconstruction --run DIR --corpus DIR --out docs/images/r
 omni123-train evaluate prompts --weights backend/weights/mini --out docs/images/prompts.png
 omni123-train evaluate images --run runs/image_tokenizer --views runs/views/val --out out/images.png
 omni123-train evaluate families --weights backend/weights/mini --out docs/families.json
+omni123-train evaluate text-to-shape --weights backend/weights/mini --data data --out out
 omni123-train evaluate edits --weights backend/weights/mini --data data --out out
 """
 
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from training.evaluation import model_cli
+from training.evaluation import model_cli, text_to_shape_cli
 
 if TYPE_CHECKING:  # commands import what they need, so that --help is quick and asks for no OpenGL
     from backend.shape_tokenizer.interface import ShapeTokenizer
@@ -23,6 +24,7 @@ if TYPE_CHECKING:  # commands import what they need, so that --help is quick and
 
 app = typer.Typer(no_args_is_help=True, help="Figures and picture sheets of what models make.")
 model_cli.register(app)
+text_to_shape_cli.register(app)
 
 HELD_OUT = range(10_000_000, 10_000_256)  # seeds of procedural objects that no training set holds
 SHOWN = 24  # objects of each kind on a sheet of reconstructions

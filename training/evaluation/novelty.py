@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
+from torch import Tensor
 
 from training.data.shards.dataset import Dataset
 from training.data.shards.pack import LEVELS
@@ -33,17 +35,24 @@ DEFINITION = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainingShapes:
-    """What a model could have memorised."""
+class ShapeSet:
+    """Captioned shapes of a split as their shards store them; those of `train` can be memorised."""
 
-    points: NDArray[np.float16]  # (n, N_POINTS, 3)
+    points: list[NDArray[np.float16]]  # each (n, 3), shuffled, so that any slice is a sample
+    normals: list[NDArray[np.int8]]  # each (n, 3), times 127
     captions: list[str]  # one of each
 
     def __len__(self) -> int:
         return len(self.points)
 
     def cloud(self, row: int) -> Points:
+        """All its points."""
         return self.points[row].astype(np.float32)
+
+    @cached_property
+    def _few(self) -> Tensor:
+        """(shapes, _COARSE, 3)."""
+        return torch.from_numpy(np.stack([cloud[:_COARSE] for cloud in self.points]).astype(np.float32))
 
     def nearest(self, points: Points, but: int | None = None) -> tuple[int, float]:
         """The nearest training shape of a shape's surface points, and its distance; `but` is passed over."""
@@ -53,7 +62,7 @@ class TrainingShapes:
             coarse[but] = np.inf
         listed = np.argsort(coarse)[: min(_SHORTLIST, len(self) - (but is not None))]
         tree = cKDTree(points)
-        distances = [chamfer(points, self.cloud(row), tree) for row in listed]
+        distances = [chamfer(points, self.cloud(row)[:N_POINTS], tree) for row in listed]
         best = int(np.argmin(distances))
         return int(listed[best]), distances[best]
 
@@ -61,7 +70,7 @@ class TrainingShapes:
         ours = torch.from_numpy(points[:_COARSE])
         found = []
         for start in range(0, len(self), _AT_ONCE):
-            theirs = torch.from_numpy(self.points[start : start + _AT_ONCE, :_COARSE].astype(np.float32))
+            theirs = self._few[start : start + _AT_ONCE]
             apart = torch.cdist(ours.expand(len(theirs), -1, -1), theirs)
             found.append(apart.amin(dim=1).mean(dim=1) + apart.amin(dim=2).mean(dim=1))
         distances: NDArray[np.float32] = torch.cat(found).numpy()
@@ -75,20 +84,22 @@ def chamfer(a: Points, b: Points, tree: cKDTree | None = None) -> float:
     return float(there.mean() + back.mean()) / 2
 
 
-def read_shapes(data: Path, split: str = "train") -> TrainingShapes:
+def read_shapes(data: Path, split: str = "train") -> ShapeSet:
     """The captioned shapes of a split. ValueError where there are none."""
     dataset = Dataset(data)
     points: list[NDArray[np.float16]] = []
+    normals: list[NDArray[np.int8]] = []
     captions: list[str] = []
     for (shapes, texts), rows in joined_rows(dataset, ("shapes", "texts"), split):
-        clouds, words = dataset.open(shapes).arrays("points"), dataset.open(texts)
+        shard, words = dataset.open(shapes), dataset.open(texts)
         levels = {level: words.texts(level) for level in LEVELS}
-        for row, text in rows:
-            points.append(np.asarray(clouds[row, :N_POINTS], np.float16))
-            captions.append(_caption({level: said[text] for level, said in levels.items()}))
+        clouds, sides = shard.arrays("points"), shard.arrays("normals")
+        points += [clouds[row] for row in rows[:, 0]]  # views of the files: only what is read is in memory
+        normals += [sides[row] for row in rows[:, 0]]
+        captions += [_caption({level: said[row] for level, said in levels.items()}) for row in rows[:, 1]]
     if not points:
         raise ValueError(f"{data} has no captioned shapes in its {split} split")
-    return TrainingShapes(points=np.stack(points), captions=captions)
+    return ShapeSet(points=points, normals=normals, captions=captions)
 
 
 def _caption(said: dict[str, Sequence[str]]) -> str:
@@ -106,7 +117,7 @@ def summary(distances: Sequence[float]) -> dict[str, float]:
     }
 
 
-def between_training_shapes(known: TrainingShapes, count: int, seed: int = 0) -> list[float]:
+def between(known: ShapeSet, count: int, seed: int = 0) -> list[float]:
     """Distance of so many training shapes, drawn by a seed, to the nearest other one."""
     rows = np.random.default_rng(seed).choice(len(known), min(count, len(known)), replace=False)
     return [known.nearest(known.cloud(row), but=int(row))[1] for row in rows]

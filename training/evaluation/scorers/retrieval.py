@@ -130,8 +130,9 @@ class RetrievalScorer:
 
     name = "retrieval"
 
-    def __init__(self, model: PointTextEncoder, sentences: SentenceEncoder | None = None) -> None:
-        self.model, self.sentences = model.eval(), sentences or SentenceEncoder()
+    def __init__(self, model: PointTextEncoder, provenance: str = "") -> None:
+        self.model, self.provenance = model.eval(), provenance
+        self.sentences = SentenceEncoder()
 
     @torch.no_grad()
     def texts(self, prompts: Sequence[str]) -> Tensor:
@@ -166,8 +167,9 @@ def load(path: Path = SHIPPED) -> RetrievalScorer:
     if not path.is_file():
         raise ValueError(f"{path} is missing; train it: omni123-train evaluate train-scorer --out {path}")
     with safe_open(path, framework="pt") as file:
-        config = config_from_dict(RetrievalConfig, json.loads((file.metadata() or {})["config"]))
+        words = file.metadata() or {}
+        config = config_from_dict(RetrievalConfig, json.loads(words["config"]))
         tensors = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118  no dict
     model = PointTextEncoder(config)
     model.load_state_dict(tensors)
-    return RetrievalScorer(model)
+    return RetrievalScorer(model, words["provenance"])

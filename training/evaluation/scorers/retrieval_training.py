@@ -27,8 +27,10 @@ from training.evaluation.scorers.retrieval import (
     SentenceEncoder,
 )
 
-FIRST_SEED = 30_000_000  # of the objects trained on; no data set and no other evaluation draws from here
+FIRST_SEED = 30_000_000  # of the objects trained on; no data set draws from here, nor what is judged
 JUDGED_SEED = 31_000_000  # of the objects that say how good the judge is
+JUDGED = 500  # of them
+POOL = 100  # texts that a shape is to find its own among
 STORED = 2048  # points kept of a shape, of which each step draws some
 Points = NDArray[np.float32]
 Watch = Callable[[str], None]
@@ -90,6 +92,26 @@ def dataset_pairs(data: Path, split: str, captions: int) -> Pairs:
     return Pairs(points=points, captions=said)
 
 
+def run(recipe: RetrievalRecipe, data: Path | None, watch: Watch) -> tuple[PointTextEncoder, str]:
+    """The judge and what it was made of, its skill on unseen objects included."""
+    pairs = procedural_pairs(FIRST_SEED, recipe.objects, recipe.captions)
+    made_of, judged_on = f"{recipe.objects} procedural objects", {}
+    judged_on["procedural"] = procedural_pairs(JUDGED_SEED, JUDGED, 1)
+    if data is not None:
+        held_out = dataset_pairs(data, "val", 2 * recipe.captions)
+        made_of = f"{made_of}, {len(held_out)} shapes of the validation split"
+        pairs = Pairs(points=pairs.points + held_out.points, captions=pairs.captions + held_out.captions)
+        judged_on["test split"] = dataset_pairs(data, "test", 1)
+    model = train(recipe, pairs, watch)
+    skill = {kind: judged(model, unseen) for kind, unseen in judged_on.items()}
+    told = "; ".join(
+        f"{kind}: top-1 {found['top_1']:.2f}, top-5 {found['top_5']:.2f} of {POOL}"
+        for kind, found in skill.items()
+        if found
+    )
+    return model, f"{made_of}, {recipe.steps} steps of {recipe.batch}; unseen {told}"
+
+
 def contrast(shapes: Tensor, texts: Tensor, scale: Tensor) -> Tensor:
     """InfoNCE both ways, of aligned unit rows (B, D)."""
     logits = scale * shapes @ texts.T
@@ -140,10 +162,12 @@ def _seen(points: Points, recipe: RetrievalRecipe, rng: np.random.Generator) -> 
     return seen
 
 
-def judged(model: PointTextEncoder, pairs: Pairs, pool: int = 100) -> dict[str, float]:
-    """How often a shape finds its own words first, or among five, in pools of so many: the judge's skill."""
+def judged(model: PointTextEncoder, pairs: Pairs) -> dict[str, float]:
+    """How often a shape finds its own words first, or among five, in pools of POOL: the judge's skill."""
     scorer = RetrievalScorer(model)
-    pools = [range(start, start + pool) for start in range(0, len(pairs) - pool + 1, pool)]
+    pools = [range(start, start + POOL) for start in range(0, len(pairs) - POOL + 1, POOL)]
+    if not pools:
+        return {}
     ranks = np.concatenate([_ranks(scorer, pairs, rows) for rows in pools])
     return {"top_1": float((ranks < 1).mean()), "top_5": float((ranks < 5).mean()), "shapes": len(ranks)}
 
