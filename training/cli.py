@@ -1,112 +1,171 @@
-"""`omni123-train`: make labelled shapes, train tokenizers and transformers, export weights.
+"""`omni123-train`: data, tokenizers, the five stages of the transformer, evaluation, export.
 
 omni123-train data run --source procedural:12000 --data data
-omni123-train shape-tokenizer --data data --run runs/shape_tokenizer
+omni123-train train shape_tokenizer --data data --run runs/shape_tokenizer
 """
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from training.data.cli import app as data
 from training.data.cli import one_sentence, progress_bar
+from training.data.steps import DataError
 from training.evaluation.cli import app as evaluate
+
+if TYPE_CHECKING:  # commands import what they need, so that --help is quick
+    from training.loop import Machine
+    from training.runs import Inputs
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
 app.add_typer(data, name="data")
 app.add_typer(evaluate, name="evaluate")
 
-Data = Annotated[Path, typer.Option(help="data folder, or its folder of shards alone")]
-Processes = Annotated[int, typer.Option(help="worker processes")]
+Preset = Annotated[str, typer.Option(help="mini or omni123-2b")]
+ShapeRun = Annotated[Path | None, typer.Option(help="run folder of the shape tokenizer")]
+ImageRun = Annotated[Path | None, typer.Option(help="run folder of the image tokenizer")]
+RUN = "folder of checkpoints, metrics and sheets; an existing run continues"
 
 
-@app.command("shape-tokenizer")
+@app.command()
 @one_sentence()
-def shape_tokenizer(
-    data: Data,
-    run: Annotated[Path, typer.Option(help="folder of checkpoints and logs; an existing run continues")],
+def train(
+    name: Annotated[
+        str, typer.Argument(metavar="RECIPE", help="see `recipes`, or your own as module:function")
+    ],
+    data: Annotated[Path | None, typer.Option(help="data folder, or its folder of shards alone")] = None,
+    run: Annotated[Path | None, typer.Option(help=RUN)] = None,
+    start: Annotated[Path | None, typer.Option(help="run folder that this run starts from")] = None,
+    preset: Preset = "mini",
+    shape_run: ShapeRun = None,
+    image_run: ImageRun = None,
     stop_after: Annotated[int | None, typer.Option(help="stop at this step")] = None,
+    micro_tokens: Annotated[int, typer.Option(help="positions in one forward pass of a stage")] = 16_384,
+    micro_samples: Annotated[int, typer.Option(help="samples in one forward pass of a tokenizer")] = 64,
+    precision: Annotated[str, typer.Option(help="of matrix products: bf16, or no for float32")] = "bf16",
+    compile_layers: Annotated[bool, typer.Option("--compile", help="torch.compile")] = False,
+    checkpoint_activations: Annotated[bool, typer.Option(help="keep less memory, compute more")] = False,
+    fsdp: Annotated[bool, typer.Option(help="shard the model over the devices")] = False,
+    tracker: Annotated[list[str] | None, typer.Option(help="as accelerate knows it: tensorboard")] = None,
+    keep: Annotated[int, typer.Option(help="checkpoints that stay")] = 1,
+    dry_run: Annotated[bool, typer.Option(help="print what a stage needs, and train nothing")] = False,
+    devices: Annotated[int | None, typer.Option(help="of a dry run; the recipe's without")] = None,
+    memory: Annotated[float, typer.Option(help="gigabytes of each device of a dry run")] = 80.0,
+    utilisation: Annotated[float, typer.Option(help="share of 989 TFLOP/s that a dry run counts on")] = 0.4,
 ) -> None:
-    """Train the shape tokenizer of `mini`."""
-    from training.loop import save_recipe, train
-    from training.recipes.mini import shape_tokenizer as recipe
-    from training.shape_tokenizer import load_task
+    """Train a tokenizer, or a stage of the transformer, by its recipe."""
+    from training.loop import Machine
+    from training.runs import Inputs, named
 
-    settings = recipe()
-    save_recipe(run, settings)
-    train(load_task(settings, data), settings.loop, run, stop_after=stop_after)
+    with _mistakes():
+        wanted = named(preset, name)
+        if dry_run:
+            typer.echo(_plan(wanted, devices, memory, utilisation, checkpoint_activations))
+            return
+        if data is None or run is None:
+            raise ValueError("training needs a data folder and a run folder: --data and --run")
+        inputs = Inputs(data=data, run=run, start=start, shape_run=shape_run, image_run=image_run)
+        machine = Machine(
+            micro_tokens=micro_tokens,
+            micro_samples=micro_samples,
+            precision=precision,
+            compile=compile_layers,
+            checkpoint_activations=checkpoint_activations,
+            fsdp=fsdp,
+            trackers=tuple(tracker or ()),
+            keep=keep,
+        )
+    _train(wanted, inputs, machine, stop_after)
 
 
-@app.command("shape-decoder")
+def _train(wanted: Any, inputs: Inputs, machine: Machine, stop_after: int | None) -> None:
+    from training.loop import save_recipe
+    from training.loop import train as loop
+    from training.runs import changes, task_of
+
+    with _mistakes():
+        task = task_of(wanted, inputs, machine)
+        said = [*changes(inputs.run, wanted), *getattr(task, "notes", ())]
+    if os.environ.get("RANK", "0") == "0":  # as torchrun and accelerate launch set it
+        for sentence in said:
+            typer.echo(sentence)
+        save_recipe(inputs.run, wanted)
+    loop(task, wanted.loop, inputs.run, machine, stop_after=stop_after)
+
+
+def _plan(
+    wanted: Any, devices: int | None, memory: float, utilisation: float, checkpoint_activations: bool
+) -> str:
+    from training.dry_run import GB, Cluster, report
+    from training.dry_run import dry_run as plan
+    from training.recipes.stages import StageRecipe
+
+    if not isinstance(wanted, StageRecipe):
+        raise ValueError("a dry run plans the stages of the transformer: pt1, pt2, ct, sft, edit")
+    cluster = Cluster(
+        devices=devices or wanted.devices,
+        memory=memory * GB,
+        utilisation=utilisation,
+        checkpoint_activations=checkpoint_activations,
+    )
+    return report(wanted, cluster, plan(wanted, cluster))
+
+
+@app.command()
 @one_sentence()
-def shape_decoder(
-    data: Data,
-    tokenizer_run: Annotated[Path, typer.Option(help="run folder of the shape tokenizer to start from")],
-    run: Annotated[Path, typer.Option(help="folder of checkpoints and logs; an existing run continues")],
-    stop_after: Annotated[int | None, typer.Option(help="stop at this step")] = None,
-) -> None:
-    """Train the tokenizer's decoder on under frozen codes; tokens made before stay valid."""
-    from training.loop import save_recipe, train
-    from training.recipes.mini import shape_decoder as recipe
-    from training.shape_tokenizer import load_task, trained_tokenizer
+def recipes(preset: Preset = "mini") -> None:
+    """Print the recipes of a preset: what `train` takes."""
+    from training.runs import overview
 
-    settings = recipe()
-    save_recipe(run, settings)
-    task = load_task(settings, data, trained_tokenizer(tokenizer_run))
-    train(task, settings.loop, run, stop_after=stop_after)
+    with _mistakes():
+        typer.echo(overview(preset))
 
 
-@app.command("image-vae")
+@contextmanager
+def _mistakes() -> Iterator[None]:
+    """What is wrong with what was asked for, or with the data, is one sentence; a bug keeps its traceback."""
+    try:
+        yield
+    except ValueError as error:
+        raise DataError(str(error)) from error
+
+
+@app.command("image-vae", hidden=True)
 @one_sentence()
 def image_vae(
-    data: Data,
-    run: Annotated[Path, typer.Option(help="folder of checkpoints and logs; an existing run continues")],
-    stop_after: Annotated[int | None, typer.Option(help="stop at this step")] = None,
+    data: Annotated[Path, typer.Option()],
+    run: Annotated[Path, typer.Option()],
+    stop_after: Annotated[int | None, typer.Option()] = None,
 ) -> None:
-    """Train stage I of the image tokenizer of `mini`: the continuous VAE."""
-    from training.image_tokenizer import ImageVAETask, view_pictures
-    from training.loop import save_recipe, train
-    from training.recipes.image_tokenizer import mini_vae
-
-    settings = mini_vae()
-    save_recipe(run, settings)
-    train(
-        ImageVAETask(settings, *view_pictures(data, settings.config.size)),
-        settings.loop,
-        run,
-        stop_after=stop_after,
-    )
+    """As `train image_vae`."""
+    train("image_vae", data=data, run=run, stop_after=stop_after)
 
 
-@app.command("image-tokenizer")
+@app.command("image-tokenizer", hidden=True)
 @one_sentence()
 def image_tokenizer(
-    data: Data,
-    vae_run: Annotated[Path, typer.Option(help="run folder of stage I")],
-    run: Annotated[Path, typer.Option(help="folder of checkpoints and logs; an existing run continues")],
-    stop_after: Annotated[int | None, typer.Option(help="stop at this step")] = None,
+    data: Annotated[Path, typer.Option()],
+    vae_run: Annotated[Path, typer.Option()],
+    run: Annotated[Path, typer.Option()],
+    stop_after: Annotated[int | None, typer.Option()] = None,
 ) -> None:
-    """Train stage II of the image tokenizer of `mini`: the 1D tokens on the frozen VAE."""
-    from training.image_tokenizer import ImageTokenizerTask, trained_vae, view_pictures
-    from training.loop import save_recipe, train
-    from training.recipes.image_tokenizer import mini_tokenizer
-
-    settings = mini_tokenizer()
-    save_recipe(run, settings)
-    task = ImageTokenizerTask(settings, trained_vae(vae_run), *view_pictures(data, settings.config.vae.size))
-    train(task, settings.loop, run, stop_after=stop_after)
+    """As `train image_tokenizer`."""
+    train("image_tokenizer", data=data, run=run, start=vae_run, stop_after=stop_after)
 
 
 @app.command()
 @one_sentence()
 def tokens(
     data: Annotated[Path, typer.Option(help="data folder whose shards are tokenised")],
-    shape_run: Annotated[Path | None, typer.Option(help="run folder of the shape tokenizer")] = None,
-    image_run: Annotated[Path | None, typer.Option(help="run folder of the image tokenizer")] = None,
-    processes: Processes = 2,
+    shape_run: ShapeRun = None,
+    image_run: ImageRun = None,
+    processes: Annotated[int, typer.Option(help="worker processes")] = 2,
 ) -> None:
     """Tokenise shapes, views and pictures; does nothing where these tokenizers have done so."""
     from training.data.pool import LocalPool, PoolSettings
@@ -120,35 +179,20 @@ def tokens(
             tokenise(data, kind, run, TokenSettings(), pool, progress_bar)
 
 
-@app.command("text-to-shape")
-@one_sentence()
-def text_to_shape(
-    tokenizer_run: Annotated[Path, typer.Option(help="run folder of the shape tokenizer")],
-    data: Data,
-    run: Annotated[Path, typer.Option(help="folder of checkpoints and logs; an existing run continues")],
-    stop_after: Annotated[int | None, typer.Option(help="stop at this step")] = None,
-) -> None:
-    """Train the transformer of `mini` on text_to_shape."""
-    from training.loop import save_recipe, train
-    from training.recipes.mini import text_to_shape as recipe
-    from training.text_to_shape import load_task
-
-    settings = recipe()
-    save_recipe(run, settings)
-    train(load_task(settings, tokenizer_run, data), settings.loop, run, stop_after=stop_after)
-
-
 @app.command()
 @one_sentence()
 def export(
-    tokenizer_run: Annotated[Path, typer.Option(help="run folder of the shape tokenizer")],
-    run: Annotated[Path, typer.Option(help="run folder of the transformer")],
+    run: Annotated[Path, typer.Option(help="run folder of the transformer's last stage")],
+    shape_run: Annotated[Path, typer.Option(help="run folder of the shape tokenizer")],
     out: Annotated[Path, typer.Option(help="model folder to write")],
+    image_run: ImageRun = None,
 ) -> None:
-    """Write the averaged weights of both runs as one model folder, in half precision."""
-    from training.export import export_mini
+    """Write the averaged weights of the runs as one model folder, in half precision."""
+    from training.export import export as write
 
-    export_mini(tokenizer_run, run, out)
+    with _mistakes():
+        info = write(run, shape_run, image_run, out)
+    typer.echo(f"{out}: {', '.join(info.tasks)}")
 
 
 if __name__ == "__main__":

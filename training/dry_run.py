@@ -80,7 +80,7 @@ class DryRun:
 def dry_run(stage: StageRecipe, cluster: Cluster) -> DryRun:
     """Raises ValueError when not even one sample fits into a GPU."""
     model = meta_model(stage.config)
-    parameters = _parts(model)
+    parameters = parts_of(model)
     config, layouts = stage.config, list(drawn(stage))
     longest = max(
         (layout for _, layout in layouts),
@@ -95,9 +95,10 @@ def dry_run(stage: StageRecipe, cluster: Cluster) -> DryRun:
     room = HEADROOM * cluster.memory - sum(fixed.values())
     at_once = min(own, int(room // sum(sample.values())))
     if at_once < 1:
-        needed = (sum(fixed.values()) + sum(sample.values())) / GB
+        needed = (sum(fixed.values()) + sum(sample.values())) / HEADROOM / GB
+        less = "" if cluster.checkpoint_activations else "; --checkpoint-activations needs less"
         raise ValueError(
-            f"one sample of {stage.name} needs {needed:.0f} GB on a GPU of {cluster.memory / GB:.0f}"
+            f"one sample of {stage.name} needs {needed:.1f} GB, a GPU has {cluster.memory / GB:.1f}{less}"
         )
     flops = sum(chance * sample_flops(config, parameters, layout) for chance, layout in layouts)
     seconds = (
@@ -128,7 +129,8 @@ def meta_model(config: TransformerConfig) -> DualStreamTransformer:
     return model
 
 
-def _parts(model: nn.Module) -> dict[str, int]:
+def parts_of(model: nn.Module) -> dict[str, int]:
+    """Parameters of each part."""
     counts: dict[str, int] = {}
     for name, parameter in model.named_parameters():
         counts[part_of(name)] = counts.get(part_of(name), 0) + parameter.numel()
@@ -231,9 +233,8 @@ def sample_flops(config: TransformerConfig, parts: dict[str, int], layout: Layou
     return 6.0 * (weights + 2 * config.width * pairs)
 
 
-def report(stage: StageRecipe, cluster: Cluster) -> str:
-    """The plan as text."""
-    found = dry_run(stage, cluster)
+def report(stage: StageRecipe, cluster: Cluster, found: DryRun) -> str:
+    """A plan as text."""
     loop, gpus = stage.loop, f"{cluster.devices} GPUs of {cluster.memory / GB:.0f} GB"
     lines = [f"{stage.preset} {stage.name} on {gpus}", "", "parameters"]
     lines += [f"  {part:<38}{count:>16,}" for part, count in found.parameters.items()]
