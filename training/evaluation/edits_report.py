@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from backend.geometry.mesh import Mesh
 from backend.pipeline import Pipeline
@@ -65,14 +64,14 @@ def edits_report(pipeline: Pipeline, data: Path, settings: EditSettings) -> Repo
 
 
 def _sections(
-    made: dict[str, tuple[Sequence[Edit], dict[str, list[Score]], Sequence[Mesh | None]]], count: int
+    made: Mapping[str, tuple[list[Edit], Mapping[str, list[Score]], list[Mesh | None]]], count: int
 ) -> list[Section]:
     """Edits drawn by a seed from all groups."""
-    rows: list[Any] = [
+    rows = [
         row
         for edits, scores, meshes in made.values()
         for row in zip(edits, meshes, scores[MODEL], strict=True)
     ]
     chosen = [rows[number] for number in sorted(drawn(len(rows), count))]
     heading = "Drawn by a seed, nothing picked: source, result, truth"
-    return [Section(heading=heading, panels=panels(*zip(*chosen, strict=True)) if chosen else [])]
+    return [Section(heading=heading, panels=panels(*(list(part) for part in zip(*chosen, strict=True))))]

@@ -50,6 +50,41 @@ def edits(
     told(edits_report(loaded(weights, "edit_shape"), data, settings), out, weights)
 
 
+@one_sentence()
+def image_to_shape(
+    weights: Weights,
+    data: Data,
+    out: Out,
+    split: Split = "val",
+    count: Annotated[int, typer.Option(help="pictures")] = 48,
+    cells: Cells = 96,
+    shown: Shown = 24,
+) -> None:
+    """Shapes of pictures kept out of training: how near the truth, and the picture that was given."""
+    from training.evaluation.image_shapes import ImageSettings, image_report
+
+    settings = ImageSettings(split=split, count=count, cells=cells, shown=shown)
+    told(image_report(loaded(weights, "image_to_shape"), data, settings), out, weights)
+
+
+@one_sentence()
+def views(
+    weights: Weights,
+    data: Data,
+    out: Out,
+    before: Annotated[Path | None, typer.Option(help="another model folder, such as before sft")] = None,
+    split: Split = "val",
+    count: Annotated[int, typer.Option(help="shapes, and captions")] = 16,
+    shown: Shown = 8,
+) -> None:
+    """Whether generated views show the shape they belong to, of true and of generated shapes."""
+    from training.evaluation.consistency import ViewSettings, views_report
+
+    settings = ViewSettings(split=split, count=count, shown=shown)
+    earlier = None if before is None else loaded(before, "shape_to_view")
+    told(views_report(loaded(weights, "shape_to_view"), data, settings, earlier), out, weights)
+
+
 def loaded(weights: Path, *tasks: str) -> Pipeline:
     """The model of a folder, if it offers all these tasks."""
     from backend.pipeline import Pipeline
@@ -74,3 +109,5 @@ def told(report: Report, out: Path, weights: Path) -> None:
 def register(app: typer.Typer) -> None:
     """Adds the commands."""
     app.command("edits")(edits)
+    app.command("image-to-shape")(image_to_shape)
+    app.command("views")(views)
