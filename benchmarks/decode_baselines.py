@@ -16,7 +16,7 @@ from bound import median_ms
 from torch import Tensor
 
 from backend.decode.interface import LayerKeysValues
-from backend.model.layers import DualBlock, SingleBlock, layer_norm, merge_heads
+from backend.model.layers import DualBlock, SingleBlock, finish, layer_norm
 from backend.model.rope import rotary_table, rotate
 from backend.model.text import TextEmbeddings
 from backend.model.transformer import DualStreamTransformer
@@ -118,7 +118,8 @@ class RerotatingRows:
 
     def _layer(self, layer: DualBlock | SingleBlock, number: int, x: Tensor, mask: Tensor | None) -> Tensor:
         projection = layer.attn.pre_x if isinstance(layer, DualBlock) else layer.attn
-        q, k, v = projection(layer_norm(x, layer.eps))  # each (R, N, 1, H)
+        # each (R, N, 1, H)
+        q, k, v = (part.transpose(1, 2) for part in projection(layer_norm(x, layer.eps)))
         end = self.position + 1
         keys, values = self.cache[number]
         keys[:, :, self.position : end], values[:, :, self.position : end] = k, v
@@ -129,7 +130,7 @@ class RerotatingRows:
             keys, values = (torch.cat(pair, dim=2) for pair in pairs)
         q = rotate(q, cosines[self.position : end], sines[self.position : end])
         attended = F.scaled_dot_product_attention(q, keys, values, attn_mask=mask)
+        attended = attended.transpose(1, 2)
         if isinstance(layer, DualBlock):
-            return layer.post_1(x, attended)
-        x = x + layer.attn.c_proj(merge_heads(attended))
-        return x + layer.mlp(layer_norm(x, layer.eps))
+            return finish(layer.post_1.c_proj, layer.post_1.mlp, x, attended, layer.eps)
+        return finish(layer.attn.c_proj, layer.mlp, x, attended, layer.eps)

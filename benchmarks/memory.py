@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from backend.model.attention import attend_joint, attend_rows
 from backend.model.config import TransformerConfig
 from backend.model.layers import DualBlock, SingleBlock
 from backend.model.quantized import block_linears, replace_linears
@@ -72,15 +73,16 @@ def kept_for_backward(config: TransformerConfig, positions: int = 64) -> dict[st
         for parameter in block.parameters():
             nn.init.zeros_(parameter)
     x = torch.zeros(1, positions, config.width, dtype=torch.bfloat16, requires_grad=True)
-    rotary = rotary_table(positions, config.head_dim, config.rope_theta, x.device)
+    cos, sin = rotary_table(positions, config.head_dim, config.rope_theta, x.device)
+    rotary = cos[:, None], sin[:, None]
     among = torch.ones(1, 1, positions, positions, dtype=torch.bool)
+    alone, joint = attend_rows(among), attend_joint(torch.cat((among, among), dim=-1))
     with torch.no_grad():
-        _, keys_values = dual.condition(x, among)
-    joint = torch.cat((among, among), dim=-1)
+        _, keys_values = dual.condition(x, alone)
     return {
-        "conditioning": _kept([dual], lambda: dual.condition(x, among)) / positions,
+        "conditioning": _kept([dual], lambda: dual.condition(x, alone)) / positions,
         "dual": _kept([dual], lambda: dual.generate(x, rotary, keys_values, joint)) / positions,
-        "single": _kept([single], lambda: single(x, rotary, among)) / positions,
+        "single": _kept([single], lambda: single(x, rotary, alone)) / positions,
     }
 
 

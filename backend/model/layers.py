@@ -1,11 +1,16 @@
 """The two kinds of layer (Omni123 section 4.1, Cube3D's dual stream), named as in the published checkpoints.
 
-B batch, C conditioning tokens, L generation tokens, D model width, N heads, H head dimension.
+D model width, N heads, H head dimension; ... is what positions are laid out in: (B, L), or a pack's (P,).
 Conditioning tokens all sit at position 0, where RoPE is the identity, so only generation tokens are rotated.
 The conditioning stream never sees the generation, so each layer runs it first: `condition`, then `generate`.
+Layers work on positions one by one; who sees whom is up to the `Attend` they are given.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -14,10 +19,12 @@ from torch import Tensor, nn
 from backend.model.config import TransformerConfig
 from backend.model.rope import rotate
 
-Rotary = tuple[Tensor, Tensor]  # cosines and signed sines, each (L, H)
-KeysValues = tuple[
-    Tensor, Tensor
-]  # of one layer, keys rotated where they have a position, each (..., N, S, H)
+Rotary = tuple[Tensor, Tensor]  # cosines and signed sines, which broadcast to (..., N, H)
+KeysValues = tuple[Tensor, Tensor]  # of one layer, keys rotated where they have a position
+# Queries, keys and values (..., N, H) -> what each position attended to (..., N, H).
+Attend = Callable[[Tensor, Tensor, Tensor], Tensor]
+# The same where the conditioning's keys and values, as `condition` gave them, are seen too.
+JointAttend = Callable[[Tensor, Tensor, Tensor, KeysValues], Tensor]
 QK_EPS = 1e-5  # of the query and key norms in every published checkpoint, whatever the config's eps
 
 
@@ -55,13 +62,8 @@ class SwiGLU(nn.Module):
 
 
 def split_heads(x: Tensor, n_heads: int) -> Tensor:
-    """(B, L, N*H) -> (B, N, L, H)"""
-    return x.view(*x.shape[:-1], n_heads, x.shape[-1] // n_heads).transpose(1, 2)
-
-
-def merge_heads(x: Tensor) -> Tensor:
-    """(B, N, L, H) -> (B, L, N*H)"""
-    return x.transpose(1, 2).flatten(2)
+    """(..., N*H) -> (..., N, H)"""
+    return x.unflatten(-1, (n_heads, -1))
 
 
 class Projection(nn.Module):
@@ -76,7 +78,7 @@ class Projection(nn.Module):
         self.k_norm = RMSNorm(config.head_dim)
 
     def forward(self, x: Tensor, rotary: Rotary | None = None) -> tuple[Tensor, Tensor, Tensor]:
-        """Normalised x (B, L, D) -> queries, keys, values, each (B, N, L, H)."""
+        """Normalised x (..., D) -> queries, keys, values, each (..., N, H)."""
         q, k = self.c_qk(x).chunk(2, dim=-1)
         q, k = self.q_norm(split_heads(q, self.n_heads)), self.k_norm(split_heads(k, self.n_heads))
         if rotary is not None:
@@ -95,24 +97,39 @@ class KeyValueProjection(nn.Module):
         self.k_norm = RMSNorm(config.head_dim)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Normalised x (B, C, D) -> keys, values, each (B, N, C, H)."""
+        """Normalised x (..., D) -> keys, values, each (..., N, H)."""
         keys = self.k_norm(split_heads(self.c_k(x), self.n_heads))
         return keys, split_heads(self.c_v(x), self.n_heads)
 
 
 class PostAttention(nn.Module):
-    """After attention, in one stream of a dual layer: output projection and feed-forward, both residual."""
+    """After attention, in one stream of a dual layer."""
 
     def __init__(self, config: TransformerConfig) -> None:
         super().__init__()
-        self.eps = config.eps
         self.c_proj = nn.Linear(config.width, config.width, bias=config.bias)
         self.mlp = SwiGLU(config)
 
-    def forward(self, x: Tensor, attended: Tensor) -> Tensor:
-        x = x + self.c_proj(merge_heads(attended))
-        out: Tensor = x + self.mlp(layer_norm(x, self.eps))
-        return out
+
+def project(
+    projection: Projection, x: Tensor, eps: float, rotary: Rotary | None
+) -> tuple[Tensor, Tensor, Tensor]:
+    """What a layer does before its attention, x (..., D) -> queries, keys, values, each (..., N, H)."""
+    out: tuple[Tensor, Tensor, Tensor] = projection(layer_norm(x, eps), rotary)
+    return out
+
+
+def finish(c_proj: nn.Linear, mlp: SwiGLU, x: Tensor, attended: Tensor, eps: float) -> Tensor:
+    """After it: output projection and feed-forward, both residual; attended (..., N, H), x (..., D)."""
+    x = x + c_proj(attended.flatten(-2))
+    out: Tensor = x + mlp(layer_norm(x, eps))
+    return out
+
+
+@cache
+def _compiled() -> tuple[Any, Any]:
+    """Both for every length, once for all layers."""
+    return torch.compile(project, dynamic=True), torch.compile(finish, dynamic=True)
 
 
 class JointProjection(nn.Module):
@@ -129,34 +146,40 @@ class DualBlock(nn.Module):
 
     def __init__(self, config: TransformerConfig, *, last: bool) -> None:
         super().__init__()
-        self.eps = config.eps
+        self.eps, self.project, self.finish = config.eps, project, finish
         self.attn = JointProjection(config, last=last)
         self.post_1 = PostAttention(config)
         self.post_2 = None if last else PostAttention(config)
 
-    def condition(self, c: Tensor, mask: Tensor) -> tuple[Tensor, KeysValues]:
-        """c (B, C, D), mask broadcastable to (B, N, C, C) -> the next c, and keys and values (B, N, C, H).
+    def condition(self, c: Tensor, attend: Attend) -> tuple[Tensor, KeysValues]:
+        """c (..., D) -> the next c, and its keys and values (..., N, H).
 
         The last layer hands c back as it came: nothing reads it.
         """
-        normed = layer_norm(c, self.eps)
         if self.post_2 is None:
-            return c, self.attn.pre_c(normed)
-        q, keys, values = self.attn.pre_c(normed)
-        attended = F.scaled_dot_product_attention(q, keys, values, attn_mask=mask)
-        return self.post_2(c, attended), (keys, values)
+            return c, self.attn.pre_c(layer_norm(c, self.eps))
+        q, keys, values = self.project(self.attn.pre_c, c, self.eps, None)
+        post = self.post_2
+        return self.finish(post.c_proj, post.mlp, c, attend(q, keys, values), self.eps), (keys, values)
 
     def generate(
-        self, x: Tensor, rotary: Rotary, conditioning: KeysValues, mask: Tensor | None
+        self, x: Tensor, rotary: Rotary, conditioning: KeysValues, attend: JointAttend
     ) -> tuple[Tensor, KeysValues]:
-        """x (B, L, D) over the conditioning and itself -> next x, and its own keys and values.
+        """x (..., D) over the conditioning and itself -> next x, and its own keys and values (..., N, H)."""
+        q, k, v = self.project(self.attn.pre_x, x, self.eps, rotary)
+        attended, post = attend(q, k, v, conditioning), self.post_1
+        return self.finish(post.c_proj, post.mlp, x, attended, self.eps), (k, v)
 
-        mask is broadcastable to (B, N, L, C + L); None: everyone sees everyone.
-        """
-        q, k, v = self.attn.pre_x(layer_norm(x, self.eps), rotary)
-        keys, values = (torch.cat(pair, dim=2) for pair in zip(conditioning, (k, v), strict=True))
-        attended = F.scaled_dot_product_attention(q, keys, values, attn_mask=mask)
-        return self.post_1(x, attended), (k, v)
+    def forward(
+        self, c: Tensor, x: Tensor, rotary: Rotary, among: Attend, joint: JointAttend
+    ) -> tuple[Tensor, Tensor]:
+        """Both streams in one call, as training runs them: sharding gathers a layer's weights around it."""
+        c, conditioning = self.condition(c, among)
+        return c, self.generate(x, rotary, conditioning, joint)[0]
+
+    def compile(self, *args: Any, **kwargs: Any) -> None:
+        """What is done position by position; attention's shapes change with every pack."""
+        self.project, self.finish = _compiled()
 
 
 class SelfAttention(Projection):
@@ -172,18 +195,19 @@ class SingleBlock(nn.Module):
 
     def __init__(self, config: TransformerConfig) -> None:
         super().__init__()
-        self.eps = config.eps
+        self.eps, self.project, self.finish = config.eps, project, finish
         self.attn = SelfAttention(config)
         self.mlp = SwiGLU(config)
 
-    def forward(
-        self, x: Tensor, rotary: Rotary, mask: Tensor | None, *, causal: bool = False
-    ) -> tuple[Tensor, KeysValues]:
-        """x (B, L, D) -> next x, and its own keys and values.
+    def forward(self, x: Tensor, rotary: Rotary, attend: Attend) -> Tensor:
+        """x (..., D) -> next x."""
+        return self.generate(x, rotary, attend)[0]
 
-        mask is broadcastable to (B, N, L, L); None: everyone sees everyone, or the earlier ones if `causal`.
-        """
-        q, k, v = self.attn(layer_norm(x, self.eps), rotary)
-        attended = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=causal)
-        x = x + self.attn.c_proj(merge_heads(attended))
-        return x + self.mlp(layer_norm(x, self.eps)), (k, v)
+    def generate(self, x: Tensor, rotary: Rotary, attend: Attend) -> tuple[Tensor, KeysValues]:
+        """x (..., D) -> next x, and its own keys and values (..., N, H)."""
+        q, k, v = self.project(self.attn, x, self.eps, rotary)
+        return self.finish(self.attn.c_proj, self.mlp, x, attend(q, k, v), self.eps), (k, v)
+
+    def compile(self, *args: Any, **kwargs: Any) -> None:
+        """As of a dual layer."""
+        self.project, self.finish = _compiled()

@@ -8,17 +8,25 @@ B batch, T text tokens, C conditioning tokens (text, box), L generation tokens, 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
+from backend.model.attention import (
+    PackedAttention,
+    PackedText,
+    attend_joint,
+    attend_rows,
+    conditioning_mask,
+)
 from backend.model.config import TransformerConfig
-from backend.model.layers import DualBlock, KeysValues, RMSNorm, SingleBlock, layer_norm
+from backend.model.layers import DualBlock, KeysValues, RMSNorm, Rotary, SingleBlock, layer_norm
 from backend.model.rope import rotary_table
 from backend.model.text.embeddings import TextEmbeddings
-from backend.sequence import SPECIALS, Modality, PackedBatch, Vocabulary, visibility
+from backend.sequence import SPECIALS, Modality, PackedBatch, Vocabulary
 
 
 class Conditioning(NamedTuple):
@@ -78,6 +86,7 @@ class DualStreamTransformer(nn.Module):
             self.bbox_proj = nn.Linear(3, width, bias=config.bias)
         if config.learned_null_text:
             self.null_text = nn.Parameter(torch.empty(1, config.text_tokens, width))
+        self.checkpoint_activations = False  # keep a layer's inputs alone for the backward pass
         self.register_buffer("shape_codebook", torch.empty(0, config.shape_code_dim), persistent=False)
         self.register_buffer("image_codebook", torch.empty(0, config.image_code_dim), persistent=False)
         self.initialise()
@@ -151,7 +160,11 @@ class DualStreamTransformer(nn.Module):
         projections = cast("list[nn.Linear]", [self.text_proj, *self.further_text_proj])
         dtype = self.text_proj.weight.dtype
         tokens = torch.cat(
-            [project(part.to(dtype)) for project, part in zip(projections, text.parts, strict=True)], dim=1
+            [
+                project(part.to(dtype)).to(dtype)
+                for project, part in zip(projections, text.parts, strict=True)
+            ],
+            dim=1,
         )
         mask = torch.cat(text.masks, dim=1)
         if drop is not None:
@@ -164,13 +177,6 @@ class DualStreamTransformer(nn.Module):
             tokens = torch.cat((tokens, self.bbox_proj(box)[:, None]), dim=1)
             mask = F.pad(mask, (0, 1), value=True)
         return Conditioning(tokens, mask)
-
-    def conditioning_mask(self, mask: Tensor) -> Tensor:
-        """(B, C) bool -> (B, 1, C, C) bool of who sees whom; padding sees itself, so no row is empty."""
-        size = mask.shape[1]
-        itself = torch.eye(size, dtype=torch.bool, device=mask.device)
-        seen = mask[:, None, :].expand(-1, size, -1)
-        return (seen.tril() if self.config.causal_text else seen).logical_or(itself)[:, None]
 
     def forward(
         self,
@@ -207,18 +213,44 @@ class DualStreamTransformer(nn.Module):
         Row i of the text, of the box (B, 3) and of drop (B,) bool is sample i's. Call it as
         `model(batch, ...)` where the model may be wrapped: DDP and FSDP see forward alone.
         """
-        states = [
-            self.hidden(
-                batch.inputs[stack.start : stack.stop].view(-1, stack.length),
-                text.rows(stack.samples),
-                bbox=None if bbox is None else bbox[stack.samples],
-                drop=None if drop is None else drop[stack.samples],
-                visible=visibility(stack.prefix, stack.length, batch.inputs.device),
-            ).flatten(0, 1)
-            for stack in batch.stacks
-        ]
-        hidden = torch.cat(states)
-        return {m: self.logits(hidden[batch.due(m)], m) for m in self.vocabulary.modalities}
+        hidden = self._packed_hidden(batch, self._packed_text(text, bbox, drop))
+        return {m: self.logits(hidden.index_select(0, batch.due(m)), m) for m in self.vocabulary.modalities}
+
+    def _packed_text(self, text: TextEmbeddings, bbox: Tensor | None, drop: Tensor | None) -> PackedText:
+        """The distinct conditionings: all that are dropped read one null sequence."""
+        if drop is None:
+            own = self.condition(text, bbox)
+            return PackedText.of(*own, torch.arange(len(text), device=own.mask.device))
+        kept = (~drop).nonzero()[:, 0]
+        own = self.condition(text.rows(kept), None if bbox is None else bbox[kept])
+        null = self._null()  # also where none is dropped, so that every step has a gradient for it
+        mask = F.pad(own.mask, (0, 0, 0, 1), value=True)
+        rows = torch.where(drop, len(kept), (~drop).cumsum(0) - 1)
+        return PackedText.of(torch.cat((own.tokens, null.to(own.tokens.dtype))), mask, rows)
+
+    def _packed_hidden(self, batch: PackedBatch, text: PackedText) -> Tensor:
+        """(P, D), normalised."""
+        attention = PackedAttention(batch, text, causal_text=self.config.causal_text)
+        c, x = text.tokens, self.embed(batch.inputs)
+        longest = max(stack.length for stack in batch.stacks)
+        rotary = self._rotary(longest, x.device)
+        rotary = rotary[0][batch.positions], rotary[1][batch.positions]
+        for dual in self.transformer.dual():
+            c, x = self._run(dual, c, x, rotary, attention.among_text, attention.with_text)
+        for single in self.transformer.single():
+            x = self._run(single, x, rotary, attention.alone)
+        return layer_norm(x, self.config.eps)
+
+    def _run(self, layer: nn.Module, *inputs: Any) -> Any:
+        """A layer; with `checkpoint_activations`, what it computes is computed again for its gradient."""
+        if self.checkpoint_activations and torch.is_grad_enabled():
+            return checkpoint(layer, *inputs, use_reentrant=False)
+        return layer(*inputs)
+
+    def _rotary(self, length: int, device: torch.device) -> Rotary:
+        """Of positions 0 .. length - 1, each (L, 1, H)."""
+        cos, sin = rotary_table(length, self.config.head_dim, self.config.rope_theta, device)
+        return cos[:, None], sin[:, None]
 
     def hidden(
         self,
@@ -237,19 +269,18 @@ class DualStreamTransformer(nn.Module):
         rows, length = ids.shape
         c, known = self.condition(text, bbox, drop)
         x = self.embed(ids)
-        rotary = rotary_table(length, self.config.head_dim, self.config.rope_theta, ids.device)
+        rotary = self._rotary(length, ids.device)
         own = visible
         if own is None:
             own = torch.ones(length, length, dtype=torch.bool, device=ids.device).tril()
         own = own.expand(rows, length, length)
-        joint = torch.cat((known[:, None, :].expand(-1, length, -1), own), dim=-1)[:, None]
-        among = self.conditioning_mask(known)
+        joint = attend_joint(torch.cat((known[:, None, :].expand(-1, length, -1), own), dim=-1)[:, None])
+        among = attend_rows(conditioning_mask(known, causal=self.config.causal_text))
+        alone = attend_rows(None if visible is None else own[:, None], causal=visible is None)
         for dual in self.transformer.dual():
-            c, conditioning = dual.condition(c, among)
-            x, _ = dual.generate(x, rotary, conditioning, joint)
+            c, x = dual(c, x, rotary, among, joint)
         for single in self.transformer.single():
-            mask = None if visible is None else own[:, None]
-            x, _ = single(x, rotary, mask, causal=visible is None)
+            x = single(x, rotary, alone)
         return layer_norm(x, self.config.eps)
 
     def logits(self, hidden: Tensor, modality: Modality) -> Tensor:
@@ -279,11 +310,12 @@ class DualStreamTransformer(nn.Module):
             assert text is not None
             tokens, mask = self.condition(text, None if bbox is None else bbox[None])
             tokens = tokens[mask][None]
-        among = self.conditioning_mask(torch.ones(tokens.shape[:2], dtype=torch.bool, device=tokens.device))
+        known = torch.ones(tokens.shape[:2], dtype=torch.bool, device=tokens.device)
+        among = attend_rows(conditioning_mask(known, causal=self.config.causal_text))
         out, c = [], tokens
         for dual in self.transformer.dual():
-            c, (keys, values) = dual.condition(c, among)
-            out.append((keys[0], values[0]))
+            c, own = dual.condition(c, among)
+            out.append(_heads_first(own))
         return out
 
     def _null(self) -> Tensor:
@@ -301,14 +333,21 @@ class DualStreamTransformer(nn.Module):
         ids: (P,) global, see `backend.sequence.segment_ids`; conditioning: as `prompt_keys_values` gives it.
         """
         x, out = self.embed(ids[None]), []
-        rotary = rotary_table(len(ids), self.config.head_dim, self.config.rope_theta, ids.device)
+        rotary = self._rotary(len(ids), ids.device)
         for dual, (keys, values) in zip(self.transformer.dual(), conditioning, strict=True):
-            x, own = dual.generate(x, rotary, (keys[None], values[None]), None)
-            out.append(own)
+            text = keys.transpose(0, 1)[None], values.transpose(0, 1)[None]
+            x, own = dual.generate(x, rotary, text, attend_joint(None))
+            out.append(_heads_first(own))
         for single in self.transformer.single():
-            x, own = single(x, rotary, None)
-            out.append(own)
-        return [(keys[0], values[0]) for keys, values in out]
+            x, own = single.generate(x, rotary, attend_rows(None))
+            out.append(_heads_first(own))
+        return out
+
+
+def _heads_first(keys_values: KeysValues) -> KeysValues:
+    """(1, S, N, H) -> (N, S, H)"""
+    keys, values = keys_values
+    return keys[0].transpose(0, 1), values[0].transpose(0, 1)
 
 
 def _projected(projection: nn.Linear, codebook: Tensor) -> Tensor:
