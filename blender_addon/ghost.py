@@ -18,7 +18,7 @@ from ..protocol.arrays import MeshArrays
 from . import runtime
 from .core.jobs import Job
 from .core.offers import makes_shape
-from .core.placement import box_lines, box_sides, place_preview
+from .core.placement import box_lines, box_sides, outward, place_preview, transformed
 
 log = logging.getLogger("omni123.ghost")
 
@@ -83,7 +83,9 @@ def _draw_box(job: Job) -> None:
     shader.uniform_float("color", BOX_COLOUR)
     shader.uniform_float("lineWidth", 1.5)
     shader.uniform_float("viewportSize", gpu.state.viewport_get()[2:])
-    lines = box_lines(job.target.location, box_sides(job.spec.box, job.target.size))
+    source, size = job.target.source, job.target.size
+    sides = source.sides if source is not None else box_sides(job.spec.box, size)
+    lines = box_lines(job.target.location, sides)
     batch_for_shader(shader, "LINES", {"pos": lines}).draw(shader)
 
 
@@ -91,9 +93,14 @@ def _mesh_batch(job: Job, preview: MeshArrays) -> gpu.types.GPUBatch:
     known = _batches.get(job.id)
     if known is not None and known[0] is preview:
         return known[1]
-    points = place_preview(preview.vertices, job.target.size) + np.asarray(job.target.location, np.float32)
-    content = {"pos": points, "color": shade(points, preview.faces)}
-    batch = batch_for_shader(gpu.shader.from_builtin("SMOOTH_COLOR"), "TRIS", content, indices=preview.faces)
+    source, faces = job.target.source, preview.faces
+    if source is None:
+        standing = place_preview(preview.vertices, job.target.size)
+        points = standing + np.asarray(job.target.location, np.float32)
+    else:
+        points, faces = transformed(source.world, preview.vertices), outward(source.world, faces)
+    content = {"pos": points, "color": shade(points, faces)}
+    batch = batch_for_shader(gpu.shader.from_builtin("SMOOTH_COLOR"), "TRIS", content, indices=faces)
     _batches[job.id] = (preview, batch)
     return batch
 

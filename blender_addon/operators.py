@@ -1,8 +1,7 @@
-"""What the artist can do. Thin: check, one call, report."""
+"""What the artist can do with requests and the connection. Thin: check, one call, report."""
 
 from __future__ import annotations
 
-import random
 import time
 
 import bpy
@@ -11,21 +10,14 @@ from mathutils import Vector
 
 from . import pump, results, runtime
 from .core.jobs import Job
-from .core.offers import fills_boxes, makes_shape
-from .core.placement import Target
-from .core.problems import Problem, ProblemError, from_code, local_problem
+from .core.problems import Problem, ProblemError, local_problem
 from .preferences import ROOT_PACKAGE
-from .properties import DETAIL_CELLS, OMNI123_PG_scene
 
 Result = set[str]
 PAUSE = 0.01  # seconds between two ticks while a script waits
 
 
-def prompt_missing(context: bpy.types.Context) -> bool:
-    return not context.scene.omni123.prompt.strip()
-
-
-def _refuse(operator: bpy.types.Operator, problem: Problem) -> Result:
+def refuse(operator: bpy.types.Operator, problem: Problem) -> Result:
     """In a window the panel shows it; a script gets it as an exception."""
     runtime.session().refuse(problem)
     operator.report(
@@ -39,7 +31,7 @@ def _goes_on(job: Job) -> bool:
     return job.is_open or ((job.state == "arrived" or bool(job.drawings)) and not results.must_wait(job))
 
 
-def _wait(operator: bpy.types.Operator, job: Job, seconds: float) -> Result:
+def wait(operator: bpy.types.Operator, job: Job, seconds: float) -> Result:
     """For scripts, where no timer runs: pumps until the job has ended."""
     session = runtime.session()
     deadline = time.monotonic() + seconds
@@ -48,79 +40,15 @@ def _wait(operator: bpy.types.Operator, job: Job, seconds: float) -> Result:
         time.sleep(PAUSE)
     if job.is_open:
         session.client.cancel(job, time.monotonic())
-        return _refuse(operator, session.problem(time.monotonic()) or local_problem("timed_out"))
+        return refuse(operator, session.problem(time.monotonic()) or local_problem("timed_out"))
     if job.problem is not None:
-        return _refuse(operator, job.problem)
+        return refuse(operator, job.problem)
     if job.state == "cancelled":
         operator.report({"WARNING"}, "The request was cancelled.")
         return {"CANCELLED"}
     if job.state == "arrived":
         operator.report({"INFO"}, "The shape has arrived; it is added when you leave Edit Mode.")
     return {"FINISHED"}
-
-
-class OMNI123_OT_generate(bpy.types.Operator):
-    """Make a mesh from the prompt. It comes in at the 3D cursor when it is done"""
-
-    bl_idname = "omni123.generate"
-    bl_label = "Generate"
-    bl_options = {"REGISTER"}
-
-    timeout: bpy.props.FloatProperty(
-        name="Timeout", description="Seconds a script waits", default=900.0, options={"HIDDEN", "SKIP_SAVE"}
-    )
-
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        if prompt_missing(context):
-            cls.poll_message_set("The prompt is empty. Describe the object in a few words.")
-            return False
-        return True
-
-    def execute(self, context: bpy.types.Context) -> Result:
-        try:
-            job = submit(context)
-        except ProblemError as error:
-            return _refuse(self, error.problem)
-        if bpy.app.background:
-            return _wait(self, job, self.timeout)
-        return {"FINISHED"}
-
-
-def submit(context: bpy.types.Context) -> Job:
-    """The scene's settings as a job, placed at its 3D cursor. Raises ProblemError and keeps everything."""
-    from ..protocol.jobs import JobSpec
-
-    settings = context.scene.omni123
-    if prompt_missing(context):
-        raise ProblemError(from_code("empty_prompt"))
-    runtime.connect(start=addon_autostart())
-    if not settings.lock_seed:
-        settings.seed = random.randrange(2**31)
-    box = tuple(settings.box) if box_is_used(settings) else None
-    spec = JobSpec(
-        task=settings.make,
-        prompt=settings.prompt,
-        seed=settings.seed,
-        guidance=settings.guidance if settings.use_guidance else None,
-        cells=DETAIL_CELLS[settings.detail],
-        faces=settings.faces if settings.use_faces else None,
-        smoothing=settings.smoothing or None,
-        box=box,
-    )
-    cursor = context.scene.cursor.location
-    target = Target(
-        location=(cursor.x, cursor.y, cursor.z),
-        size=max(box) if box else settings.size,
-        scene=context.scene.name,
-    )
-    return runtime.session().submit(spec, target, time.monotonic())
-
-
-def box_is_used(settings: OMNI123_PG_scene) -> bool:
-    """Not with a model that is known to fill none: its control is not shown then."""
-    wanted = settings.use_box and makes_shape(settings.make)
-    return wanted and fills_boxes(runtime.session().capabilities()) is not False
 
 
 class OMNI123_OT_box_from_selection(bpy.types.Operator):
@@ -150,12 +78,6 @@ class OMNI123_OT_box_from_selection(bpy.types.Operator):
         settings = context.scene.omni123
         settings.box, settings.use_box = sides, True  # Blender keeps each within the property's range
         return {"FINISHED"}
-
-
-def addon_autostart() -> bool:
-    from .preferences import addon_preferences
-
-    return bool(addon_preferences().autostart)
 
 
 class _JobOperator:
@@ -211,8 +133,8 @@ class OMNI123_OT_retry(_JobOperator, bpy.types.Operator):
             else:
                 session.client.adopt(job)
         except ProblemError as error:
-            return _refuse(self, error.problem)
-        return _wait(self, job, 900.0) if bpy.app.background else {"FINISHED"}
+            return refuse(self, error.problem)
+        return wait(self, job, 900.0) if bpy.app.background else {"FINISHED"}
 
 
 class OMNI123_OT_start_backend(bpy.types.Operator):
@@ -226,7 +148,7 @@ class OMNI123_OT_start_backend(bpy.types.Operator):
             runtime.session().notice = None
             runtime.connect()
         except ProblemError as error:
-            return _refuse(self, error.problem)
+            return refuse(self, error.problem)
         return {"FINISHED"}
 
 
@@ -287,7 +209,6 @@ class OMNI123_OT_open_system_preferences(bpy.types.Operator):
 
 
 CLASSES = (
-    OMNI123_OT_generate,
     OMNI123_OT_box_from_selection,
     OMNI123_OT_cancel,
     OMNI123_OT_retry,

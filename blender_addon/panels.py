@@ -10,15 +10,24 @@ import bpy
 from . import pictures, runtime
 from .core.connection import State
 from .core.jobs import Job
-from .core.offers import MAKES, fills_boxes, makes_shape, offered
+from .core.offers import MAKES, MODES, colours, fills_boxes, lacking, makes_shape, mode_offered, offers
 from .core.pace import time_words
 from .core.problems import Problem
 from .core.session import Session
-from .operators import prompt_missing
+from .making import MAKING, task_of
 from .properties import OMNI123_PG_scene
+from .requests import object_to_send
 
 RECENT = 4
+COLUMNS = 3  # of pictures
 ICONS = {"placed": "CHECKMARK", "failed": "ERROR", "cancelled": "X", "arrived": "IMPORT"}
+PLACEHOLDERS = {
+    "WORDS": "a round wooden table",
+    "IMAGE": "words that help, or none",
+    "EDIT": "add armrests",
+    "VIEWS": "a round wooden table",
+}
+BUTTONS = {"WORDS": "MESH_MONKEY", "IMAGE": "MESH_MONKEY", "EDIT": "GREASEPENCIL", "VIEWS": "VIEW_CAMERA"}
 CHARACTER_WIDTH = 6.4  # pixels at UI scale 1, for wrapping sentences
 
 
@@ -47,15 +56,21 @@ class OMNI123_PT_main(_Sidebar, bpy.types.Panel):
         session, now = runtime.session(), time.monotonic()
         settings, layout = context.scene.omni123, self.layout
         _draw_state(layout, session, now)
-        layout.prop(settings, "prompt", text="", placeholder="a round wooden table")
+        _draw_modes(layout, settings, session)
+        _draw_source(layout, context, settings)
+        if settings.mode != "VIEWS" or settings.views_of == "WORDS":
+            layout.prop(settings, "prompt", text="", placeholder=PLACEHOLDERS[settings.mode])
         row = layout.row()
         row.scale_y = 1.5
-        row.operator("omni123.generate", icon="MESH_MONKEY")
-        _draw_make(layout, settings, session)  # below: the button must not move when a model is heard of
-        if prompt_missing(context):
-            hint = layout.row()
+        button = MAKING[settings.mode]
+        row.operator(button.bl_idname, icon=BUTTONS[settings.mode])
+        _draw_make(layout, settings, session)
+        missing = button.missing(context)
+        if missing:
+            hint = layout.column()
             hint.enabled = False
-            hint.label(text="Describe an object, then press Generate")
+            _sentences(hint, context, missing.partition(". ")[2])  # what to do
+        _draw_lacking(layout, context, session)
         for job in session.client.open_jobs():
             _draw_open(layout, job, session, now)
         waiting = session.client.arrived()
@@ -80,23 +95,60 @@ def _draw_state(layout: bpy.types.UILayout, session: Session, now: float) -> Non
     row.operator("omni123.open_preferences", text="", icon="PREFERENCES", emboss=False)
 
 
-def _draw_make(layout: bpy.types.UILayout, settings: OMNI123_PG_scene, session: Session) -> None:
-    """What to make, where there is a choice; what the model does not do is not offered."""
-    tasks = offered(session.capabilities())
-    if tasks == ["text_to_shape"] and settings.make == "text_to_shape":
-        return
+def _draw_modes(layout: bpy.types.UILayout, settings: OMNI123_PG_scene, session: Session) -> None:
     row = layout.row(align=True)
-    for task in tasks:
-        row.prop_enum(settings, "make", task)
-    if settings.make not in tasks:
-        layout.label(text=f"{MAKES[settings.make][0]}: not with this model", icon="INFO")
+    for mode in MODES:
+        part = row.row(align=True)
+        part.enabled = mode_offered(session.capabilities(), mode) or settings.mode == mode
+        part.prop_enum(settings, "mode", mode, icon="NONE")
+
+
+def _draw_source(layout: bpy.types.UILayout, context: bpy.types.Context, settings: OMNI123_PG_scene) -> None:
+    """What it is made from beside words: an image, or the active mesh."""
+    if settings.mode == "IMAGE":
+        layout.template_ID(settings, "image", open="image.open")
+        if settings.image is not None:
+            layout.template_icon(icon_value=pictures.icon(settings.image), scale=6.0)
+        return
+    if settings.mode == "VIEWS":
+        layout.row(align=True).prop(settings, "views_of", expand=True)
+    if settings.mode == "EDIT" or (settings.mode == "VIEWS" and settings.views_of == "OBJECT"):
+        obj = object_to_send(context)
+        if obj is not None:
+            row = layout.row(align=True)
+            row.label(text=obj.name, icon="MESH_DATA")
+            if settings.mode == "EDIT" and obj.omni123.previous is not None:
+                row.operator("omni123.previous_mesh", icon="FILE_REFRESH")
+
+
+def _draw_make(layout: bpy.types.UILayout, settings: OMNI123_PG_scene, session: Session) -> None:
+    """What to make of words, and whether it comes coloured. What the model does not do is greyed."""
+    known = session.capabilities()
+    if settings.mode == "WORDS":
+        row = layout.row(align=True)
+        for task in MAKES:
+            part = row.row(align=True)
+            part.enabled = offers(known, task) or settings.make == task
+            part.prop_enum(settings, "make", task)
+    if makes_shape(task_of(settings, settings.mode)):
+        row = layout.row()
+        row.enabled = colours(known) is not False
+        row.prop(settings, "color")
+
+
+def _draw_lacking(layout: bpy.types.UILayout, context: bpy.types.Context, session: Session) -> None:
+    """Why some of it is greyed."""
+    missing, welcome = lacking(session.capabilities()), session.connection.welcome
+    if missing and welcome is not None:
+        name = (welcome.model.name or "This model")[:40]
+        _sentences(layout, context, f"{name} does not do: {', '.join(missing)}", "INFO")
 
 
 def _draw_open(layout: bpy.types.UILayout, job: Job, session: Session, now: float) -> None:
     connected = session.connection.state is State.READY
     box = layout.box().column(align=True)
     row = box.row()
-    row.label(text=job.spec.prompt, icon="MESH_DATA" if makes_shape(job.spec.task) else "IMAGE_DATA")
+    row.label(text=job.title, icon="MESH_DATA" if makes_shape(job.spec.task) else "IMAGE_DATA")
     cancel = row.row()
     cancel.enabled = not job.cancelling
     cancel.operator("omni123.cancel", text="", icon="X", emboss=False).job = job.id
@@ -143,10 +195,12 @@ class OMNI123_PT_advanced(_Sidebar, bpy.types.Panel):
         settings, layout = context.scene.omni123, self.layout
         layout.use_property_split = True
         layout.use_property_decorate = False
-        used = _draw_box(layout, settings, runtime.session())
-        size = layout.row()
-        size.active = not used  # the box says it
-        size.prop(settings, "size")
+        if settings.mode == "WORDS":
+            used = _draw_box(layout, settings, runtime.session())
+        if settings.mode in ("WORDS", "IMAGE") or settings.views_of == "WORDS":
+            size = layout.row()
+            size.active = not (settings.mode == "WORDS" and used)  # the box says it
+            size.prop(settings, "size")
         row = layout.row(align=True)
         row.prop(settings, "seed")
         row.prop(settings, "lock_seed", text="", icon="LOCKED" if settings.lock_seed else "UNLOCKED")
@@ -177,6 +231,23 @@ def _draw_box(layout: bpy.types.UILayout, settings: OMNI123_PG_scene, session: S
     return bool(settings.use_box)
 
 
+class OMNI123_PT_pictures(_Sidebar, bpy.types.Panel):
+    bl_idname = "OMNI123_PT_pictures"
+    bl_label = "Pictures"
+    bl_parent_id = "OMNI123_PT_main"
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        return bool(pictures.latest())
+
+    def draw(self, context: bpy.types.Context) -> None:
+        grid = self.layout.grid_flow(row_major=True, columns=COLUMNS, even_columns=True, align=True)
+        for image in pictures.latest():
+            column = grid.column(align=True)
+            column.template_icon(icon_value=pictures.icon(image), scale=4.5)
+            column.label(text=image.get(pictures.VIEW, "").capitalize() or image.name)
+
+
 class OMNI123_PT_recent(_Sidebar, bpy.types.Panel):
     bl_idname = "OMNI123_PT_recent"
     bl_label = "Recent"
@@ -190,7 +261,7 @@ class OMNI123_PT_recent(_Sidebar, bpy.types.Panel):
         column = self.layout.column(align=True)
         for job in _recent():
             row = column.row(align=True)
-            row.label(text=job.spec.prompt, icon=ICONS.get(job.state, "QUESTION"))
+            row.label(text=job.title, icon=ICONS.get(job.state, "QUESTION"))
             if job.state != "placed":
                 row.operator("omni123.retry", text="", icon="FILE_REFRESH", emboss=False).job = job.id
 
@@ -202,4 +273,4 @@ def _recent() -> list[Job]:
     return jobs[::-1][:RECENT]
 
 
-CLASSES = (OMNI123_PT_main, OMNI123_PT_advanced, OMNI123_PT_recent)
+CLASSES = (OMNI123_PT_main, OMNI123_PT_pictures, OMNI123_PT_advanced, OMNI123_PT_recent)

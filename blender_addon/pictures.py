@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import bpy
@@ -10,10 +11,14 @@ from bpy.utils import previews
 from numpy.typing import NDArray
 
 from ..protocol.images import decode_pixels, image_form
+from ..protocol.tasks import VIEWS
+from .capture import image_pixels
 from .core.jobs import Drawing, Job
 from .core.naming import object_name
 
-FILE = "omni123_file"  # custom property of an image: the sha256 of its file
+# Custom properties of an image: the sha256 of its file, the view it shows, the request that drew it, when
+FILE, VIEW, JOB, TIME = "omni123_file", "omni123_view", "omni123_job", "omni123_time"
+PREVIEW = 128  # pixels a side of an image's icon
 
 _thumbnails: Any = None  # one of bpy.utils.previews, by job
 _shown: dict[str, NDArray[np.uint8]] = {}  # job -> pixels its thumbnail was made of
@@ -37,21 +42,44 @@ def keep(job: Job, drawing: Drawing) -> str:
 
     The data are checked by `check_image`.
     """
+    view = (drawing.picture.view or "")[:12]
     for image in bpy.data.images:
-        if image.get(FILE) == drawing.picture.image:
+        if image.get(FILE) == drawing.picture.image and image.get(VIEW, "") == view:
             return image.name
-    view = drawing.picture.view
-    name = object_name(job.spec.prompt) + (f", {view[:12]}" if view else "")
+    name = object_name(job.title) + (f", {view}" if view else "")
     image = (
         _from_pixels(name, drawing.data)
         if image_form(drawing.data) == "raw"
         else _from_file(name, drawing.data)
     )
-    image[FILE] = drawing.picture.image
+    image[FILE], image[VIEW], image[JOB], image[TIME] = drawing.picture.image, view, job.id, time.time()
     image.use_fake_user = True  # nothing uses it yet, and the file must keep it
     if bpy.ops.ed.undo_push.poll():
         bpy.ops.ed.undo_push(message=f"Omni123: {image.name}")
     return image.name
+
+
+def latest() -> list[bpy.types.Image]:
+    """The pictures of the request that drew last, in the order of the views."""
+    drawn = [image for image in bpy.data.images if JOB in image]
+    if not drawn:
+        return []
+    job = max(drawn, key=lambda image: image.get(TIME, 0.0))[JOB]
+    places = {view: place for place, view in enumerate(VIEWS)}
+    mine = [image for image in drawn if image[JOB] == job]
+    return sorted(mine, key=lambda image: (places.get(image.get(VIEW, ""), -1), image.name))
+
+
+def icon(image: bpy.types.Image) -> int:
+    """For `template_icon`, kept in the file with the image; 0 without a window."""
+    preview = image.preview_ensure()
+    if preview is None:
+        return 0
+    if not preview.is_image_custom and image.size[0] * image.size[1]:
+        pixels = image_pixels(image, PREVIEW)
+        preview.image_size = (pixels.shape[1], pixels.shape[0])
+        preview.image_pixels_float.foreach_set(np.ascontiguousarray(pixels[::-1]).ravel())
+    return preview.icon_id
 
 
 def _from_file(name: str, data: bytes) -> bpy.types.Image:

@@ -4,34 +4,63 @@ from __future__ import annotations
 
 import bpy
 
-from .core.offers import MAKES
+from .core.offers import MAKES, MODES
 
 DETAIL_CELLS: dict[str, int | None] = {"AUTO": None, "DRAFT": 64, "NORMAL": 128, "FINE": 192}
 
 
-def _prompt_changed(settings: OMNI123_PG_scene, context: bpy.types.Context) -> None:
-    """Whoever types will press Generate: the backend loads its model meanwhile."""
+def _something_chosen(settings: OMNI123_PG_scene, context: bpy.types.Context) -> None:
+    """Whoever types or chooses an image will press the button: the backend loads its model meanwhile."""
     from . import runtime
 
-    if settings.prompt.strip():
+    if settings.prompt.strip() or settings.image is not None:
         runtime.warm_up()
 
 
 class OMNI123_PG_scene(bpy.types.PropertyGroup):
     """Settings of the next request."""
 
+    mode: bpy.props.EnumProperty(
+        name="From",
+        description="What to start from",
+        items=[
+            (mode, choice.label, choice.description, choice.icon, number)
+            for number, (mode, choice) in enumerate(MODES.items())
+        ],
+        default="WORDS",
+    )
     prompt: bpy.props.StringProperty(
         name="Prompt",
         description="What to make, in a few words",
         options={"TEXTEDIT_UPDATE"},
-        update=_prompt_changed,
+        update=_something_chosen,
+    )
+    image: bpy.props.PointerProperty(
+        name="Image",
+        description="What the shape shall look like",
+        type=bpy.types.Image,
+        update=_something_chosen,
+    )
+    views_of: bpy.props.EnumProperty(
+        name="Of",
+        description="What to draw from six sides",
+        items=[
+            ("OBJECT", "Selected", "The active mesh as it is seen, with its modifiers"),
+            ("WORDS", "Words", "What the words say; the shape that has these views comes with them"),
+        ],
+        default="OBJECT",
+    )
+    color: bpy.props.BoolProperty(
+        name="Colour",
+        description="Let shapes come coloured: their six views are drawn and laid onto the surface",
+        default=True,
     )
     make: bpy.props.EnumProperty(
         name="Make",
         description="What comes of the words",
         items=[
-            (task, label, description, icon, number)
-            for number, (task, (label, icon, description)) in enumerate(MAKES.items())
+            (task, choice.label, choice.description, choice.icon, number)
+            for number, (task, choice) in enumerate(MAKES.items())
         ],
         default="text_to_shape",
     )
@@ -114,6 +143,15 @@ class OMNI123_PG_object(bpy.types.PropertyGroup):
     # Not an ID property, which would show up as an editable field among the artist's own
     tokens: bpy.props.StringProperty(
         name="Shape Tokens", description="The shape as a safetensors file of tokens", subtype="BYTE_STRING"
+    )
+    fingerprint: bpy.props.StringProperty(
+        name="Fingerprint", description="Of the mesh that the tokens are the whole of; else empty"
+    )
+    previous: bpy.props.PointerProperty(
+        name="Previous Mesh", description="The mesh before the last edit", type=bpy.types.Mesh
+    )
+    modifiers: bpy.props.StringProperty(
+        name="Modifiers", description="Those the last edit switched off, a line for each"
     )
     # local = (canonical - center) * scale
     center: bpy.props.FloatVectorProperty(name="Canonical Center", size=3, precision=6)

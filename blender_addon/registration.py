@@ -6,12 +6,13 @@ import atexit
 
 import bpy
 
-from . import ghost, operators, panels, pictures, preferences, properties, pump, runtime
+from . import ghost, making, operators, panels, pictures, preferences, properties, pump, runtime
 
 CLASSES = (
     *properties.CLASSES,
     *preferences.CLASSES,
     *operators.CLASSES,
+    *making.CLASSES,
     *panels.CLASSES,
 )
 

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import math
+from dataclasses import replace
 
 import bpy
 import numpy as np
 
 from ..protocol.arrays import MeshArrays
+from . import edits, runtime
+from .capture import fingerprint, read_mesh
 from .core.jobs import Job
 from .core.naming import object_name
-from .core.placement import place
-from .core.problems import ProblemError, from_code
+from .core.placement import outward, place, transformed
+from .core.problems import ProblemError, from_code, local_problem
+from .meshes import build_mesh, material, record_origin
 
 COLLECTION = "Omni123"
-CLAY = "Omni123 Clay"
-COLOURED = "Omni123 Coloured"
-COLOUR_ATTRIBUTE = "Color"
-CLAY_COLOUR = (0.58, 0.51, 0.44, 1.0)  # linear
-VIEWPORT_COLOUR = (0.74, 0.68, 0.61, 1.0)
-SHARP_ANGLE = math.radians(60.0)  # surface extraction cuts corners at 45 degrees: less would show each cut
 
 
 def must_wait(job: Job) -> bool:
@@ -29,78 +26,57 @@ def must_wait(job: Job) -> bool:
 
 
 def place_result(job: Job) -> str:
-    """Makes the object and its undo step; the object's name, empty where the job made pictures alone.
+    """Makes the object, or the edited object's mesh, and its undo step.
 
-    Raises ProblemError when nothing can be made.
+    The object's name, empty where the job made pictures alone. Raises ProblemError when nothing can be made.
     """
     if job.mesh is None:
         if not job.pictures:
             raise ProblemError(from_code("empty_shape"))
         return ""
-    assert job.done is not None, "an arrived job has its done event"
-    name = object_name(job.spec.prompt)
-    placed = place(job.mesh.vertices, job.target.size)
-    mesh = build_mesh(
-        name, MeshArrays(vertices=placed.vertices, faces=job.mesh.faces, colors=job.mesh.colors)
-    )
-    obj = bpy.data.objects.new(name, mesh)
-    obj.location = job.target.location
-    record = obj.omni123
-    record.prompt, record.seed, record.job = job.spec.prompt, min(job.done.seed, 2**31 - 1), job.id
-    record.model, record.tokens = job.done.model[:200], job.tokens
-    record.center, record.scale = placed.center, placed.scale
     scene = _scene(job)
+    if job.target.source is not None:
+        obj = edits.unchanged(job.target.source, _view_layer(scene))
+        if obj is not None:
+            edits.take(obj, job, job.target.source)
+            _push_undo(job.title)
+            return obj.name
+    obj = _new_object(job, job.mesh)
     _collection(scene).objects.link(obj)
     _select_only(obj, _view_layer(scene))
-    if bpy.ops.ed.undo_push.poll():
-        bpy.ops.ed.undo_push(message=f"Omni123: {name}")
+    _push_undo(obj.name)
+    if job.target.source is not None:
+        runtime.session().refuse(local_problem("edit_beside"))
     return obj.name
 
 
-def build_mesh(name: str, arrays: MeshArrays) -> bpy.types.Mesh:
-    """A smooth mesh with sharp edges kept. arrays are checked by `decode_mesh`. Raises ProblemError."""
-    faces = arrays.faces
-    proper = (faces[:, 0] != faces[:, 1]) & (faces[:, 1] != faces[:, 2]) & (faces[:, 2] != faces[:, 0])
-    faces = np.ascontiguousarray(faces[proper])
-    if not len(faces):
-        raise ProblemError(from_code("bad_mesh"))
-    mesh = bpy.data.meshes.new(name)
-    mesh.vertices.add(len(arrays.vertices))
-    mesh.vertices.foreach_set("co", np.ascontiguousarray(arrays.vertices).ravel())
-    mesh.loops.add(faces.size)
-    mesh.loops.foreach_set("vertex_index", faces.ravel())
-    mesh.polygons.add(len(faces))
-    mesh.polygons.foreach_set("loop_start", np.arange(0, faces.size, 3, dtype=np.int32))
-    if arrays.colors is not None:
-        attribute = mesh.color_attributes.new(COLOUR_ATTRIBUTE, "BYTE_COLOR", "POINT")
-        attribute.data.foreach_set("color_srgb", (arrays.colors / np.float32(255.0)).ravel())
-    mesh.update(calc_edges=True)
-    mesh.validate()  # removes what a careless or hostile backend may send: doubled faces
-    mesh.shade_smooth()
-    mesh.set_sharp_from_angle(angle=SHARP_ANGLE)
-    mesh.materials.append(_material(coloured=arrays.colors is not None))
-    return mesh
+def _push_undo(what: str) -> None:
+    if bpy.ops.ed.undo_push.poll():
+        bpy.ops.ed.undo_push(message=f"Omni123: {what}")
 
 
-def _material(*, coloured: bool) -> bpy.types.Material:
-    """One shared neutral material, and one that shows vertex colours."""
-    name = COLOURED if coloured else CLAY
-    found = bpy.data.materials.get(name)
-    if found is not None:
-        return found
-    material = bpy.data.materials.new(name)
-    if material.node_tree is None:  # before Blender 5.0; later ones always have nodes
-        material.use_nodes = True
-    shader = next(node for node in material.node_tree.nodes if node.type == "BSDF_PRINCIPLED")
-    shader.inputs["Base Color"].default_value = CLAY_COLOUR
-    shader.inputs["Roughness"].default_value = 0.65
-    material.diffuse_color = VIEWPORT_COLOUR
-    if coloured:
-        colour = material.node_tree.nodes.new("ShaderNodeVertexColor")
-        colour.layer_name = COLOUR_ATTRIBUTE
-        colour.location = (-250, 200)
-        material.node_tree.links.new(colour.outputs["Color"], shader.inputs["Base Color"])
-    return material
+def _new_object(job: Job, arrays: MeshArrays) -> bpy.types.Object:
+    """Standing where it was asked for; what was meant for an object that is another now, beside that."""
+    name, source, location = object_name(job.title), job.target.source, np.array(job.target.location)
+    center, scale = (0.0, 0.0, 0.0), 1.0
+    if source is None:
+        placed = place(arrays.vertices, job.target.size)
+        vertices, faces, center, scale = placed.vertices, arrays.faces, placed.center, placed.scale
+    else:
+        faces = outward(source.world, arrays.faces)
+        vertices = (transformed(source.world, arrays.vertices) - location).astype(np.float32)
+        location[0] += 1.2 * source.sides[0]
+    coloured = arrays.colors is not None
+    mesh = build_mesh(name, replace(arrays, vertices=vertices, faces=faces))
+    mesh.materials.append(material(coloured=coloured))
+    obj = bpy.data.objects.new(name, mesh)
+    obj.location = location
+    record_origin(obj, job)
+    record = obj.omni123
+    record.center, record.scale = center, scale
+    if source is None:
+        record.tokens, record.fingerprint = job.tokens, fingerprint(read_mesh(mesh))
+    return obj
 
 
 def _scene(job: Job) -> bpy.types.Scene:

@@ -9,7 +9,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from statistics import fmean
 from typing import Any, Protocol
 
@@ -30,6 +30,7 @@ from protocol.messages import (
     Retrying,
     Running,
     Submit,
+    Warned,
 )
 
 from . import link
@@ -152,7 +153,17 @@ class Dispatcher:
         files = [self._store.file(job.owner, sha) for sha in job.blobs]
         held = [data for data in files if data is not None]
         assert len(held) == len(files), "the files of a job that is not over are kept"
-        self._worker.send(link.Run(job=job.id, attempt=job.attempt, spec=job.spec), held)
+        spec = self._without_colour(job) if job.spec.color else job.spec
+        self._worker.send(link.Run(job=job.id, attempt=job.attempt, spec=spec), held)
+
+    def _without_colour(self, job: Job) -> JobSpec:
+        """A job that came before the model was known does not fail for lack of colour."""
+        model = self._worker.model
+        if model.capabilities.get("color") is True:
+            return job.spec
+        name = model.name or "behind the backend"
+        self._emit(job, Warned, message=f"The model {name} cannot colour shapes; this one comes without.")
+        return replace(job.spec, color=False)
 
     def hear(self, message: link.FromWorker, frames: list[bytes]) -> None:
         """One message of the worker; what it says of a job or attempt that does not run is late."""

@@ -26,7 +26,13 @@ class Source:
     fingerprint: str  # of its mesh as seen
     local: tuple[float, ...]
     world: tuple[float, ...]
-    sides: Point  # of its box in the world, metres
+    low: Point  # of its box in the world, metres
+    high: Point
+
+    @property
+    def sides(self) -> Point:
+        low, high = self.low, self.high
+        return (high[0] - low[0], high[1] - low[1], high[2] - low[2])
 
     @classmethod
     def from_json(cls, raw: dict[str, Any]) -> Source:

@@ -87,6 +87,11 @@ LOCAL: dict[str, tuple[str, str, tuple[str, str]]] = {
         "Ask again from the object or the image.",
         ("", ""),
     ),
+    "edit_beside": (
+        "The object has changed since the edit was asked for, so the result stands beside it.",
+        "Delete the one you do not want.",
+        ("", ""),
+    ),
     "timed_out": ("The request took too long.", "Try it again.", RETRY),
 }
 

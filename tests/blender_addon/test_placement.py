@@ -123,7 +123,8 @@ def test_a_target_is_the_same_after_it_was_written_down() -> None:
         fingerprint="0" * 64,
         local=tuple(range(12)),
         world=(0.5,) * 12,
-        sides=(1.0, 1.0, 2.0),
+        low=(0.0, 0.0, 0.0),
+        high=(1.0, 1.0, 2.0),
     )
     target = Target(location=(1.0, 2.0, 3.0), scene="Scene", title="Chair: longer legs", source=source)
     assert Target.from_json(json.loads(json.dumps(asdict(target)))) == target

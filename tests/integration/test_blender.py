@@ -50,7 +50,7 @@ def settings(preferences: Any) -> Iterator[Any]:
         bpy.data.objects.remove(obj)
     settings = bpy.context.scene.omni123
     settings.prompt = ""
-    for name in ("make", "use_box", "box", "use_faces", "smoothing"):
+    for name in ("mode", "make", "color", "image", "views_of", "use_box", "box", "use_faces", "smoothing"):
         settings.property_unset(name)
     for image in list(bpy.data.images):
         bpy.data.images.remove(image)
@@ -99,7 +99,7 @@ def words(items: list[dict[str, Any]]) -> Iterator[str]:
 def submit(settings: Any, prompt: str) -> Any:
     """As the button does in a window: asks, and comes back at once."""
     settings.prompt = prompt
-    return module("operators").submit(bpy.context)
+    return module("making").submit(bpy.context, module("requests").from_words)
 
 
 def submit_and_wait(settings: Any, prompt: str) -> Any:
@@ -124,7 +124,7 @@ def test_an_empty_prompt_greys_generate_and_says_why(settings: Any) -> None:
     settings.prompt = "  "
     with pytest.raises(RuntimeError, match=r"The prompt is empty\. Describe the object"):
         bpy.ops.omni123.generate()
-    assert "Describe an object" in drawn(bpy.types.OMNI123_PT_main)
+    assert "Describe the object" in drawn(bpy.types.OMNI123_PT_main)
 
 
 def test_without_a_python_one_sentence_says_what_to_do_and_nothing_is_lost(
@@ -233,7 +233,10 @@ def test_a_prompt_becomes_an_object_at_the_cursor(settings: Any) -> None:
     assert tuple(obj.location) == (1.0, 2.0, 3.0)
     assert tuple(obj.dimensions) == pytest.approx((2.0, 2.0, 2.0), rel=1e-3)
     assert min(corner[2] for corner in obj.bound_box) == pytest.approx(0.0, abs=1e-5)
-    assert obj.material_slots[0].name == "Omni123 Clay"
+    assert obj.material_slots[0].name == "Omni123 Coloured"
+    assert tuple(obj.data.color_attributes["Color"].data[0].color_srgb) == pytest.approx(
+        (200 / 255, 30 / 255, 20 / 255, 1.0), abs=0.01
+    )
     assert all(polygon.use_smooth for polygon in obj.data.polygons[:10])
     assert threading.active_count() == threads
 
@@ -319,15 +322,15 @@ def test_an_error_in_a_tick_does_not_end_the_timer(preferences: Any, monkeypatch
 
 
 def test_a_careless_mesh_is_mended_or_refused(preferences: Any) -> None:
-    results = module("results")
+    meshes = module("meshes")
     corners = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]], np.float32)
     faces = np.array([[0, 1, 2], [0, 1, 2], [0, 0, 3], [1, 2, 3]], np.int32)
     colors = np.full((4, 4), 200, np.uint8)
-    mesh = results.build_mesh("m", results.MeshArrays(vertices=corners, faces=faces, colors=colors))
+    mesh = meshes.build_mesh("m", meshes.MeshArrays(vertices=corners, faces=faces, colors=colors))
     assert len(mesh.polygons) == 2
     assert mesh.color_attributes[0].name == "Color"
     with pytest.raises(Exception, match="The mesh cannot be used"):
-        results.build_mesh("m", results.MeshArrays(vertices=corners, faces=faces[2:3]))
+        meshes.build_mesh("m", meshes.MeshArrays(vertices=corners, faces=faces[2:3]))
 
 
 def test_settings_reach_the_request(settings: Any) -> None:
@@ -373,10 +376,13 @@ def test_what_the_model_cannot_do_is_neither_shown_nor_sent(
     monkeypatch.setitem(capabilities, "tasks", ["text_to_shape"])
     monkeypatch.setitem(capabilities, "box", False)
     assert "From Selection" not in drawn(bpy.types.OMNI123_PT_advanced)
-    assert "Picture: not with this model" in drawn(bpy.types.OMNI123_PT_main)
+    text = drawn(bpy.types.OMNI123_PT_main)
+    assert "sphere does not do: Picture, Shape, Picture, Image, Edit, Views" in text
     settings.prompt = "a ball"
-    with pytest.raises(RuntimeError, match=r"sphere cannot do text_to_image\. It does: text_to_shape"):
+    with pytest.raises(RuntimeError, match=r"The model sphere does not do this: Picture\."):
         bpy.ops.omni123.generate()
+    with pytest.raises(Exception, match=r"sphere cannot do text_to_image\. It does: text_to_shape"):
+        submit(settings, "a ball")
     assert settings.prompt == "a ball"
     settings.make = "text_to_shape"
     assert submit_and_wait(settings, "a ball").spec.box is None

@@ -2,7 +2,7 @@
 
 "slow" takes until cancelled, "crash" ends the process, "crash once" only the first time, "refuse" and "break"
 fail, "trip" makes the batch fail, "large" gives a mesh of many chunks and a coarse one too large for a frame.
-An edit gives its source back; a picture is a gradient.
+An edit gives its source back; a picture is a gradient, a view one of its own brightness. Colours are red.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,15 @@ from backend.events import Coarse, Picture, PipelineEvent, Pixels, Progress, Req
 from backend.failures import Cancelled, RequestError, WeightsError
 from backend.geometry.mesh import Mesh
 
-TASKS = ("text_to_shape", "text_to_image", "text_to_image_shape", "edit_shape")
+TASKS = (
+    "text_to_shape",
+    "text_to_image",
+    "text_to_image_shape",
+    "image_to_shape",
+    "edit_shape",
+    "shape_to_views",
+    "text_to_views_shape_views",
+)
 
 
 def load(weights: Path) -> SpherePipeline:
@@ -44,7 +53,7 @@ class SpherePipeline:
         self._trips = 0  # jobs in the batch that make a step fail
 
     def capabilities(self) -> dict[str, Any]:
-        return {"tasks": list(TASKS), "box": True, "torch": "torch" in sys.modules}
+        return {"tasks": list(TASKS), "box": True, "color": True, "torch": "torch" in sys.modules}
 
     def start(self, request: Request, cancelled: Callable[[], bool]) -> Iterator[PipelineEvent | None]:
         trips = "trip" in request.prompt.split()
@@ -69,12 +78,16 @@ class SpherePipeline:
                 yield Sharpening(image=gradient(side))
             pictures = [Picture(image=gradient(300))]
             yield pictures[0]
-        if request.task == "text_to_image":
+        for number, view in enumerate((*request.image_views, *request.views)):
+            yield Progress(stage="image tokens", done=1, total=1)
+            pictures.append(Picture(image=gradient(8, 40 * number), view=view, segment=number))
+            yield pictures[-1]
+        if request.task in ("text_to_image", "shape_to_views"):
             yield Result(pictures=tuple(pictures), seconds={"image tokens": 0.1})
             return
         yield from self._tokens(words, rings, cancelled)
         yield Result(
-            mesh=request.mesh or boxed(sphere(rings), request.box),
+            mesh=coloured(request.mesh or boxed(sphere(rings), request.box), request.color),
             pictures=tuple(pictures),
             tokens=np.full(16, request.seed % 100, np.uint16),
             seconds={"shape tokens": 0.1},
@@ -103,12 +116,18 @@ class SpherePipeline:
             os.kill(os.getpid(), signal.SIGTERM if os.name == "nt" else signal.SIGKILL)
 
 
-def gradient(side: int) -> Pixels:
+def gradient(side: int, darkest: int = 0) -> Pixels:
     """Dark to bright from top to bottom."""
-    ramp = np.linspace(0, 255, side).astype(np.uint8)
+    ramp = np.linspace(darkest, 255, side).astype(np.uint8)
     image = np.full((side, side, 4), 255, np.uint8)
     image[..., :3] = ramp[:, None, None]
     return image
+
+
+def coloured(mesh: Mesh, wanted: bool) -> Mesh:
+    if not wanted:
+        return mesh
+    return replace(mesh, colors=np.tile(np.uint8([200, 30, 20, 255]), (len(mesh.vertices), 1)))
 
 
 def boxed(mesh: Mesh, sides: tuple[float, float, float] | None) -> Mesh:

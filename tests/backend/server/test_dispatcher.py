@@ -80,6 +80,20 @@ def test_jobs_run_one_after_another() -> None:
     ]
 
 
+def test_colour_that_was_asked_for_before_the_model_was_known_is_left_out_with_a_warning() -> None:
+    worker = Recorder()
+    worker.model = ModelInfo(state="loading")
+    coloured = JobSpec(prompt="chair", color=True)
+    plain = worker.submit(spec=coloured)
+    worker.model = ModelInfo(state="ready", name="m", capabilities={"tasks": ["text_to_shape"]})
+    worker.dispatcher.advance()
+    assert worker.kinds(plain) == ["Queued", "Running", "Warned"]
+    worker.model = ModelInfo(state="ready", capabilities={"tasks": ["text_to_shape"], "color": True})
+    worker.finish(plain)
+    worker.submit(spec=coloured)
+    assert [run.spec.color for run in worker.sent] == [False, True]
+
+
 def test_places_in_the_queue_are_told_when_they_change() -> None:
     worker = Recorder()
     jobs = [worker.submit() for _ in range(3)]
