@@ -10,17 +10,19 @@ import json
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
-from torch.distributed.tensor import DTensor, distribute_tensor
 from torch.optim import Optimizer
 
 from training.loop.average import Averaged
 from training.loop.run_folder import CHECKPOINT
+
+if TYPE_CHECKING:
+    from torch.distributed.tensor import DTensor
 
 Ranks = list[dict[str, Any]]
 
@@ -49,13 +51,19 @@ class Restored:
     """Where a run goes on."""
 
     step: int = 0
-    ranks: Ranks = field(default_factory=list)  # what each rank put into the checkpoint
+    ranks: if TYPE_CHECKING:
+    from torch.distributed.tensor import DTensor
+
+Ranks = field(default_factory=list)  # what each rank put into the checkpoint
 
 
 def whole(tensor: Tensor) -> Tensor:
     """The full tensor on every rank; a collective call where it is sharded."""
-    full: Tensor = tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
-    return full.detach()
+    return tensor.full_tensor().detach() if _sharded(tensor) else tensor.detach()
+
+
+def _sharded(tensor: Tensor) -> TypeGuard[DTensor]:
+    return hasattr(tensor, "full_tensor")  # asked by name: importing DTensor takes seconds
 
 
 def save(folder: Path, step: int, state: State, ranks: Ranks, *, main: bool, keep: int = 1) -> None:
@@ -129,6 +137,8 @@ def _restore_moments(state: State, file: Any, stored: set[str]) -> None:
 
 def _alike(full: Tensor, like: Tensor) -> Tensor:
     """This rank's part of a whole tensor that every rank has read."""
-    if not isinstance(like, DTensor):
+    if not _sharded(like):
         return full.to(like.device)
+    from torch.distributed.tensor import distribute_tensor
+
     return distribute_tensor(full.to(like.device), like.device_mesh, like.placements, src_data_rank=None)

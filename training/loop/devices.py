@@ -16,14 +16,12 @@ import numpy as np
 import torch
 from accelerate import Accelerator
 from accelerate.utils import (
-    DistributedDataParallelKwargs,
     FullyShardedDataParallelPlugin,
     InitProcessGroupKwargs,
     gather_object,
 )
 from PIL import Image
 from torch import Tensor, nn
-from torch.distributed.fsdp import MixedPrecisionPolicy
 from torch.optim import Optimizer
 
 from training.loop.average import Averaged
@@ -47,11 +45,7 @@ class Devices:
             log_with=list(machine.trackers) or None,
             project_dir=str(folder),
             fsdp_plugin=self._sharding() if machine.fsdp else None,
-            kwargs_handlers=[
-                InitProcessGroupKwargs(timeout=_PATIENCE),
-                # Buffers are alike on all ranks: what fills them is summed over the ranks already.
-                DistributedDataParallelKwargs(broadcast_buffers=False),
-            ],
+            kwargs_handlers=[InitProcessGroupKwargs(timeout=_PATIENCE)],
         )
         self.main: bool = self.accelerator.is_main_process
         self.rank: int = self.accelerator.process_index
@@ -62,6 +56,8 @@ class Devices:
     def _sharding(self) -> FullyShardedDataParallelPlugin:
         if not self._blocks:
             raise ValueError("this task's model is trained whole on each device; run it without fsdp")
+        from torch.distributed.fsdp import MixedPrecisionPolicy  # a second to import
+
         reduced = torch.bfloat16 if self.machine.precision == "bf16" else None
         return FullyShardedDataParallelPlugin(
             fsdp_version=2,
@@ -74,6 +70,8 @@ class Devices:
 
     def prepare(self, model: nn.Module, optimizer: Optimizer) -> nn.Module:
         """The model to call. `model` itself keeps the names and, in place, the values of its parameters."""
+        if self.machine.fsdp and self.main:
+            self._plain = copy.deepcopy(model)
         for module in model.modules():
             if self.machine.checkpoint_activations and hasattr(module, "checkpoint_activations"):
                 module.checkpoint_activations = True
@@ -83,8 +81,6 @@ class Devices:
             touch_all(model)
         if not self.machine.fsdp:
             return self.accelerator.prepare_model(model)
-        if self.main:
-            self._plain = copy.deepcopy(model)
         wrapped, _ = self.accelerator.prepare(model, optimizer)
         return wrapped
 

@@ -6,8 +6,9 @@ import math
 
 import torch
 from torch import Tensor, nn
-from torch.distributed.tensor import DTensor
 from torch.utils import _pytree as pytree
+
+from training.loop.checkpoint import whole
 
 
 def touch_all(model: nn.Module) -> None:
@@ -38,7 +39,7 @@ def clip(model: nn.Module, limit: float) -> float:
     given = [parameter for parameter in model.parameters() if parameter.grad is not None]
     gradients = [parameter.grad for parameter in given if parameter.grad is not None]
     norms = torch.stack(torch._foreach_norm(gradients))
-    each = (norms.full_tensor() if isinstance(norms, DTensor) else norms).double()
+    each = whole(norms).double()
     total = each.norm()
     values: list[float] = torch.cat([each, total[None]]).tolist()
     if not math.isfinite(values[-1]):

@@ -52,6 +52,7 @@ class Machine:
     checkpoint_activations: bool = False  # computes activations anew in the backward pass
     fsdp: bool = False  # shard parameters, gradients and moments over the devices
     trackers: tuple[str, ...] = ()  # names that accelerate knows, such as tensorboard
+    read_ahead: bool | None = None  # the next batch while this one is computed; None: beside a GPU
     keep: int = 1  # checkpoints that stay in the run's folder
 
     def __post_init__(self) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,8 @@ from training.loop.settings import LoopSettings, Machine
 from training.loop.speed import matrix_speed
 from training.loop.stopping import Stopping
 from training.loop.task import TrainingTask
+
+_Batch = tuple[Sequence[Any], dict[str, Any]]  # parts, and the data's state after them
 
 
 def train(
@@ -60,6 +63,8 @@ class _Run:
         self.state = checkpoint.State(task.model, optimizer, Averaged(task.model, settings.ema))
         self.start = self._restore()
         self.step = self.saved = self.start
+        self.data_state: dict[str, Any] = {}
+        self.ahead: Future[_Batch] | None = None
         self.file = MetricsFile(folder, self.start) if self.devices.main else None
         self.pace = Pace(*self._arithmetic())
         self._track()
@@ -100,9 +105,9 @@ class _Run:
         """Train to this step."""
         if self.step >= end:
             return self.step
-        with Stopping() as stopping:
+        with Stopping() as stopping, ThreadPoolExecutor(1) as reader:
             while self.step < end and not self.devices.any(stopping.asked):
-                self._one()
+                self._one(reader if self._reads_ahead and self.step + 1 < end else None)
                 self._watch(last=self.step == end)
             if self.saved < self.step:
                 self._save()
@@ -110,20 +115,34 @@ class _Run:
             self.devices.accelerator.end_training()
         return self.step
 
-    def _one(self) -> None:
-        """One optimiser step."""
+    @property
+    def _reads_ahead(self) -> bool:
+        wanted = self.devices.machine.read_ahead
+        return self.devices.device.type == "cuda" if wanted is None else wanted
+
+    def _read(self, step: int) -> _Batch:
+        """A step's batch, and where the data stand once it is read: what a checkpoint after it must hold."""
+        parts = self.task.parts(step, self.devices.rank, self.devices.world)
+        return parts, self.task.data_state()
+
+    def _one(self, reader: ThreadPoolExecutor | None) -> None:
+        """One optimiser step, and meanwhile the next one's batch where there is a reader."""
         step, settings, optimizer = self.step, self.settings, self.state.optimizer
         torch.manual_seed(hash((settings.seed, step, self.devices.rank)) & 0x7FFFFFFF)
         self.task.before_step(step)
         for group in optimizer.param_groups:
             group["lr"] = settings.lr(step)
-        self._accumulate(self.task.parts(step, self.devices.rank, self.devices.world))
+        parts, self.data_state = self.ahead.result() if self.ahead else self._read(step)
+        self.ahead = reader.submit(self._read, step + 1) if reader else None
+        self._accumulate(parts)
         norm = clip(self.task.model, settings.clip)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
         self.state.average.update(self.task.model, step)
         self.sums.add({"grad": (norm, 1), "lr": (settings.lr(step), 1)})
         self.step += 1
+        if self.ahead:
+            wait([self.ahead])  # evaluations and sheets may use what it reads with
 
     def _accumulate(self, parts: Sequence[Any]) -> None:
         """Gradient of the mean over the samples of the whole step's batch, on whatever devices they lie."""
@@ -150,10 +169,10 @@ class _Run:
             self._log()
         if step % settings.evaluate_every == 0 or last:
             self._evaluate()
-        if step % settings.sheet_every == 0 or last:
-            self._sheet()
         if step % settings.save_every == 0:
             self._save()
+        if step % settings.sheet_every == 0 or step == settings.steps:
+            self._sheet()
 
     def _log(self) -> None:
         sums = merged(self.devices.gathered(self.sums.state()))
@@ -193,7 +212,7 @@ class _Run:
                 self.devices.show("samples", page, self.step)
 
     def _save(self) -> None:
-        own = {"data": self.task.data_state(), "sums": self.sums.state()}
+        own = {"data": self.data_state, "sums": self.sums.state()}
         ranks, devices = self.devices.gathered(own), self.devices
         checkpoint.save(
             self.folder, self.step, self.state, ranks, main=devices.main, keep=devices.machine.keep
