@@ -51,10 +51,7 @@ class Restored:
     """Where a run goes on."""
 
     step: int = 0
-    ranks: if TYPE_CHECKING:
-    from torch.distributed.tensor import DTensor
-
-Ranks = field(default_factory=list)  # what each rank put into the checkpoint
+    ranks: Ranks = field(default_factory=list)  # what each rank put into the checkpoint
 
 
 def whole(tensor: Tensor) -> Tensor:
