@@ -11,10 +11,12 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import torch
 from PIL import Image
 
 from backend.events import Request, Result
 from backend.geometry.mesh import Mesh
+from backend.image_tokenizer.interface import ImageTokenizer
 from backend.pipeline import Pipeline
 from backend.sequence import VIEWS
 from training.data.pictures import as_images, as_pixels
@@ -30,12 +32,13 @@ from training.evaluation.tables import Table, Value
 
 BEFORE_SHAPE = 3  # views that the whole chain draws before the shape; the others come after it
 NOTES = (
-    "silhouette: intersection over union of the view's object and the mesh seen from that view's camera, mean "
-    f"of the views; the object of a generated view is where some channel is below {DARKER}",
+    "silhouette: intersection over union of the view's object and the mesh seen by its camera, mean of "
+    f"the views; the object of a generated view is where some channel is below {DARKER}",
     "PSNR: dB over the pixels of the true render that are not white, at the size the model draws; SSIM of "
-    "sRGB; means of the views; beside a generated shape, its renders in its own colours stand for the true ones",
+    "sRGB; means of the views; beside a generated shape, renders in its own colours stand for the true ones",
     "true views through the image tokenizer: the floor for whoever writes such tokens",
 )
+_LEAST = 32  # pixels of a side that SSIM is taken of
 Views = dict[str, Picture]  # by view
 
 
@@ -64,6 +67,9 @@ def views_report(
     pipeline: Pipeline, data: Path, settings: ViewSettings, before: Pipeline | None = None
 ) -> Report:
     """Raises DataError where the data holds no such shapes."""
+    tokenizer = pipeline.tokenizers["image"]
+    assert tokenizer is not None, "a pipeline that draws views has an image tokenizer"
+    size = max(_LEAST, tokenizer.config.size)
     shapes = pictured(data, settings.split, settings.count, settings.seed)
     models = {"": pipeline} if before is None else {"": pipeline, "before: ": before}
     of_truth: dict[str, list[Seen]] = {}
@@ -74,13 +80,13 @@ def views_report(
         for way, made in views_and_shapes(model, shapes, settings).items():
             of_words[prefix + way] = made
     of_truth["another shape's true views"] = _shuffled(shapes)
-    of_truth["true views through the image tokenizer"] = _tokenised(pipeline, shapes)
+    of_truth["true views through the image tokenizer"] = _tokenised(tokenizer, pipeline.device, shapes)
     titles = {
         f"Views of shapes kept out of training ({settings.split} split) beside true renders": of_truth,
         "Views and shapes made of the same words, beside each other": of_words,
     }
     tables = [
-        Table(title=title, rows={who: _row(made) for who, made in rows.items()}, notes=NOTES)
+        Table(title=title, rows={who: _row(made, size) for who, made in rows.items()}, notes=NOTES)
         for title, rows in titles.items()
         if rows
     ]
@@ -197,14 +203,12 @@ def _shuffled(shapes: Sequence[Pictured]) -> list[Seen]:
     ]
 
 
-def _tokenised(pipeline: Pipeline, shapes: Sequence[Pictured]) -> list[Seen]:
-    tokenizer = pipeline.tokenizers["image"]
-    assert tokenizer is not None, "a pipeline that draws views has an image tokenizer"
+def _tokenised(tokenizer: ImageTokenizer, device: torch.device, shapes: Sequence[Pictured]) -> list[Seen]:
     found = []
     for shape in shapes:
         true = _true_views(shape)
         pixels = np.stack([sized(view, tokenizer.config.size) for view in true.values()])
-        made = as_pixels(tokenizer.decode(tokenizer.encode(as_images(pixels).to(pipeline.device))).cpu())
+        made = as_pixels(tokenizer.decode(tokenizer.encode(as_images(pixels).to(device))).cpu())
         views = dict(zip(true, made, strict=True))
         found.append(Seen(caption=shape.caption, views=views, mesh=shape.mesh, true=true))
     return found
@@ -215,8 +219,8 @@ def sized(picture: Picture, size: int) -> Picture:
     return np.asarray(Image.fromarray(flat(picture)).resize((size, size), Image.Resampling.LANCZOS))
 
 
-def _row(rows: Sequence[Seen]) -> Mapping[str, Value]:
-    """Means over all views."""
+def _row(rows: Sequence[Seen], size: int) -> Mapping[str, Value]:
+    """Means over all views, pixels compared at one size."""
     poses = dict(zip(VIEWS, canonical_poses(), strict=True))
     overlaps: list[float] = []
     pixels: list[dict[str, float]] = []
@@ -226,7 +230,6 @@ def _row(rows: Sequence[Seen]) -> Mapping[str, Value]:
             continue
         pictures = [seen.views[name] for name in names]
         overlaps += agreement(pictures, seen.mesh, [poses[name] for name in names])
-        size = pictures[0].shape[0]
         beside = _beside(seen, names, size)
         if beside is not None:
             ours = np.stack([sized(picture, size) for picture in pictures])
