@@ -41,6 +41,8 @@ def _small(stage: StageRecipe, *, steps: int, warmup: int = 50) -> StageRecipe:
         warmup=warmup,
         ema=0.998,
         save_every=250,
+        evaluate_every=250,
+        sheet_every=500,
     )
     return replace(
         stage,

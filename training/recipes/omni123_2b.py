@@ -46,7 +46,14 @@ def _stage(
         config=preset.transformer,
         text_encoder=preset.text_encoder,
         loop=LoopSettings(
-            steps=steps, batch=batch, peak_lr=peak_lr, warmup=warmup, ema=0.9999, save_every=1000
+            steps=steps,
+            batch=batch,
+            peak_lr=peak_lr,
+            warmup=warmup,
+            ema=0.9999,
+            save_every=1000,
+            evaluate_every=1000,
+            sheet_every=5000,
         ),
         pools=pools,
         tasks=tuple(task.name for task in tasks_of(_TASKS[name])),

@@ -21,7 +21,9 @@ SIZES = frozenset(
         *("n_codes", "code_dim", "n_tokens", "text", "views", "image_pixels", "points", "queries"),
         # length and breadth of a run, and what scales with them: a narrow model takes larger steps, a short
         # run averages its weights over fewer of them
-        *("steps", "batch", "warmup", "peak_lr", "ema", "save_every", "quantise_from", "devices"),
+        *("steps", "batch", "warmup", "peak_lr", "ema", "quantise_from", "devices"),
+        # how often a run of that length reports
+        *("save_every", "evaluate_every", "sheet_every"),
     }
 )
 # What is no number of the recipe's but follows from the small sizes, each with its reason.

@@ -41,7 +41,7 @@ class StageRecipe:
     # text beside pairs of image and shape.
     optional_text: float = 0.5
     # Fewest and most posed images of a chain: N of Table 7's third and fourth task, N + M of its fifth. Only
-    # six in each gives Table 6's tokens seen (0.151 T; from one to six would give 0.121 T), and there are no
+    # six in each gives Table 6's tokens seen (0.151 T; from one to six would give 0.106 T), and there are no
     # more view tokens.
     views: tuple[int, int] = (len(VIEWS), len(VIEWS))
     image_pixels: int  # sides of an image before it is tokenised
