@@ -19,7 +19,7 @@ import bpy
 MODULE = "bl_ext.user_default.omni123"
 SHOTS = Path(os.environ["OMNI123_GUI_SHOTS"])
 STARTED = time.monotonic()
-BUTTON = 103  # pixels from the sidebar's top to the middle of Generate, at UI scale 1.04
+BUTTON = 128  # pixels from the sidebar's top to the middle of Generate, at UI scale 1.04
 
 
 def screenshot(name: str) -> None:
@@ -127,9 +127,10 @@ def steps() -> Iterator[float]:
     yield from cancelled(client)
     yield from killed_backend(client)
     yield from pictured(client)
+    yield from imaged_edited_and_viewed(client)
     bpy.ops.preferences.addon_show(module=MODULE)
     yield 1.5
-    screenshot("11-preferences")
+    screenshot("15-preferences")
     durations = sorted(module("pump").durations)
     p99 = durations[int(0.99 * (len(durations) - 1))]
     print(f"{len(durations)} ticks: p99 {1e3 * p99:.1f} ms, longest {1e3 * durations[-1]:.1f} ms", flush=True)
@@ -228,6 +229,60 @@ def pictured(client: Any) -> Iterator[float]:
         bpy.ops.view3d.view_selected()
     yield 1.0
     screenshot("10-box")
+
+
+def imaged_edited_and_viewed(client: Any) -> Iterator[float]:
+    """A mesh from an image, an edit of a cube in place with its undo, six views. Where the model can."""
+    capabilities = module("runtime").session().capabilities() or {}
+    if not {"image_to_shape", "edit_shape", "shape_to_views"} <= set(capabilities.get("tasks", ())):
+        screenshot("11-greyed")
+        return
+    settings = bpy.context.scene.omni123
+    for obj in list(bpy.data.objects):
+        obj.hide_set(True)
+    settings.mode = "IMAGE"
+    settings.image = next(image for image in bpy.data.images if image.packed_file is not None)
+    yield from asked("generate_from_image", client, "11-image")
+    with over_view():
+        bpy.ops.object.select_all(action="DESELECT")
+        bpy.ops.mesh.primitive_cube_add(size=1.0, location=(1.5, 0.0, 0.5))
+    cube = bpy.context.view_layer.objects.active
+    mesh, settings.mode, settings.prompt = cube.data, "EDIT", "put a ball on top"
+    yield from asked("edit", client, "12-edit")
+    assert cube.data != mesh, "the edit did not take the mesh's place"
+    with over_view():
+        bpy.ops.ed.undo()
+    yield 0.5
+    assert len(bpy.data.objects[cube.name].data.polygons) == 6, "one undo step did not bring the cube back"
+    with over_view():
+        bpy.ops.ed.redo()
+    yield 0.5
+    settings = bpy.context.scene.omni123
+    settings.mode = "VIEWS"
+    yield from asked("draw_views", client, "13-views")
+    assert len(module("pictures").latest()) == 6
+    screenshot("14-pictures")
+
+
+def asked(operator: str, client: Any, shot: str) -> Iterator[float]:
+    """As its button does, with a picture before, of the wait and of what came."""
+    view()[1].tag_redraw()
+    yield 1.0
+    screenshot(f"{shot}-before")
+    before = len(client.jobs)
+    with over_view():
+        getattr(bpy.ops.omni123, operator)()
+    assert len(client.jobs) > before, "nothing was asked for"
+    job = list(client.jobs.values())[-1]
+    yield from wait(lambda: job.fraction > 0.4 or job.has_ended, 90)
+    yield 0.3
+    screenshot(f"{shot}-progress")
+    yield from wait(lambda: job.has_ended, 90)
+    assert job.state == "placed", job
+    with over_view():
+        bpy.ops.view3d.view_all()
+    yield 1.5
+    screenshot(f"{shot}-done")
 
 
 bpy.context.preferences.view.show_splash = False  # before the first window is drawn
