@@ -26,10 +26,12 @@ from training.caption_embeddings import MEMORY, CaptionEmbeddings
 from training.data.shards.dataset import Dataset
 from training.data.shards.pools import pool_of
 from training.draws import Draw, Drawn, draw, draw_of, read
+from training.dry_run import parts_of, sample_flops
 from training.evaluation.sheets import Section
 from training.loop import Loss, Machine, Stateless, rank_share
 from training.origin import Origin, origin_of, stages_done
 from training.recipes.stages import StageRecipe
+from training.recipes.tokens import drawn
 from training.stage_sheet import stage_sheet
 from training.starting_weights import fill
 from training.token_pools import open_pools
@@ -45,11 +47,12 @@ class Part:
 
     batch: PackedBatch
     text: TextEmbeddings
-    drop: Tensor  # (B,) bool
+    drop: Tensor | None  # (B,) bool, whose text is the learned null
     tasks: tuple[str, ...]  # of each sample
 
     def to(self, device: torch.device) -> Part:
-        return Part(self.batch.to(device), self.text.to(device), self.drop.to(device), self.tasks)
+        drop = None if self.drop is None else self.drop.to(device)
+        return Part(self.batch.to(device), self.text.to(device), drop, self.tasks)
 
 
 class StageTask(Stateless):
@@ -86,6 +89,14 @@ class StageTask(Stateless):
         self.new = sorted(self.transformer.state_dict()) if start is None else fill(self.transformer, start)
         self.transformer.set_codebooks(*tokenizers.codebooks(recipe.config))
         self.model: nn.Module = self.transformer
+
+    @cached_property
+    def flops_per_token(self) -> float:
+        """Forward and backward, a position of the sequences that the recipe draws."""
+        parts, config = parts_of(self.transformer), self.recipe.config
+        layouts = list(drawn(self.recipe))
+        flops = sum(chance * sample_flops(config, parts, layout) for chance, layout in layouts)
+        return flops / sum(chance * layout.n_positions(config.lengths) for chance, layout in layouts)
 
     @property
     def notes(self) -> list[str]:
@@ -134,9 +145,9 @@ class StageTask(Stateless):
 
     def _part(self, samples: Sequence[Drawn]) -> Part:
         words = [sample.words for sample in samples]
-        drop = torch.tensor([own is None for own in words])
-        if not self.recipe.config.learned_null_text:
-            words, drop = [own or "" for own in words], torch.zeros_like(drop)
+        drop: Tensor | None = torch.tensor([own is None for own in words])
+        if not self.recipe.config.learned_null_text:  # then null text is that of the empty prompt
+            words, drop = [own or "" for own in words], None
         vocabulary = self.recipe.config.vocabulary
         return Part(
             batch=pack([sample.sequence(vocabulary) for sample in samples]),
@@ -156,7 +167,7 @@ class StageTask(Stateless):
     def _losses(self, model: nn.Module, part: Part) -> tuple[Tensor, dict[str, tuple[Tensor | float, float]]]:
         """Mean cross-entropy of each sample (B,), and of all codes of a modality as figures."""
         logits: Mapping[Modality, Tensor] = model(part.batch, part.text, drop=part.drop)
-        sums = torch.zeros(len(part.tasks), device=part.drop.device)
+        sums = torch.zeros(len(part.tasks), device=part.batch.inputs.device)
         figures: dict[str, tuple[Tensor | float, float]] = {}
         for modality, own in logits.items():
             codes = own[:, : self.recipe.config.vocabulary.n_codes(modality)].float()
