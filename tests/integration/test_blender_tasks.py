@@ -1,4 +1,4 @@
-"""Images, edits in place, six views and colour in a real Blender (the bpy module), with a backend of spheres."""
+"""Images, edits, six views and colour in a real Blender (the bpy module), with a backend of spheres."""
 
 from __future__ import annotations
 
