@@ -25,7 +25,7 @@ from backend.model.transformer import DualStreamTransformer
 from backend.presets import mini, omni123_2b
 from backend.sequence import VIEWS, Layout, TokenSequence, batch, build, pack
 from backend.tasks import TASKS, tasks_of
-from training.dry_run import parts_of, sample_flops
+from training.flops import parts_of, sample_flops
 
 WORDS = range(6, 20)  # real embeddings of a caption
 TYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}

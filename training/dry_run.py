@@ -22,8 +22,8 @@ from torch.distributed.tensor import DTensor
 from backend.model.config import TransformerConfig
 from backend.model.text.embeddings import TextEmbeddings
 from backend.model.transformer import DualStreamTransformer
-from backend.presets import CONDITIONING, GENERATION, part_of
 from backend.sequence import Layout
+from training.flops import logits, parts_of, sample_flops
 from training.recipes.stages import StageRecipe
 from training.recipes.tokens import drawn, tokens_per_sample, tokens_seen
 
@@ -84,7 +84,7 @@ def dry_run(stage: StageRecipe, cluster: Cluster) -> DryRun:
     config, layouts = stage.config, list(drawn(stage))
     longest = max(
         (layout for _, layout in layouts),
-        key=lambda layout: (layout.n_positions(config.lengths), _logits(config, layout)),
+        key=lambda layout: (layout.n_positions(config.lengths), logits(config, layout)),
     )
     sample = _sample_bytes(model, longest, cluster.checkpoint_activations)
     shares = sharded(config, cluster.devices)
@@ -127,14 +127,6 @@ def meta_model(config: TransformerConfig) -> DualStreamTransformer:
             width = getattr(config, f"{name}_code_dim")
             model.register_buffer(f"{name}_codebook", torch.empty(codes, width), persistent=False)
     return model
-
-
-def parts_of(model: nn.Module) -> dict[str, int]:
-    """Parameters of each part."""
-    counts: dict[str, int] = {}
-    for name, parameter in model.named_parameters():
-        counts[part_of(name)] = counts.get(part_of(name), 0) + parameter.numel()
-    return counts
 
 
 def _layers(model: DualStreamTransformer) -> list[nn.Module]:
@@ -189,12 +181,7 @@ def _sample_bytes(model: DualStreamTransformer, layout: Layout, checkpoint: bool
         activations = BF16 * config.width * inputs + 2 * every / layers
     else:
         activations = every
-    return {"activations": activations, "logits": float(LOGIT_BYTES * _logits(config, layout))}
-
-
-def _logits(config: TransformerConfig, layout: Layout) -> int:
-    """Numbers that the heads write for one sample."""
-    return sum(config.lengths[s.modality] * config.vocabulary.rows(s.modality) for s in layout.targets)
+    return {"activations": activations, "logits": float(LOGIT_BYTES * logits(config, layout))}
 
 
 def _kept(model: DualStreamTransformer, positions: int) -> float:
@@ -217,20 +204,6 @@ def _kept(model: DualStreamTransformer, positions: int) -> float:
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
         model.hidden(ids, text)
     return float(sum(size for _, size in kept.values()))
-
-
-def sample_flops(config: TransformerConfig, parts: dict[str, int], layout: Layout) -> float:
-    """Of one sample, forward and backward: 6 for each weight a token passes, and for each number of the keys
-    and values that it sees. Causal positions see half of what a full matrix would have them see."""
-    positions, words = layout.n_positions(config.lengths), config.text_tokens
-    sources = sum(1 + config.lengths[segment.modality] for segment in layout.prefix)
-    seen = (positions * positions + sources * sources) / 2  # pairs of generation positions
-    pairs = config.n_dual * (seen + positions * words) + config.n_single * seen
-    pairs += (config.n_dual - 1) * words * words / (2 if config.causal_text else 1)
-    weights = positions * parts[GENERATION] + words * parts[CONDITIONING]
-    weights += _logits(config, layout) * config.width
-    weights += sum(text.tokens * text.width for text in config.text) * config.width
-    return 6.0 * (weights + 2 * config.width * pairs)
 
 
 def report(stage: StageRecipe, cluster: Cluster, found: DryRun) -> str:

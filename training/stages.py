@@ -26,8 +26,8 @@ from training.caption_embeddings import MEMORY, CaptionEmbeddings
 from training.data.shards.dataset import Dataset
 from training.data.shards.pools import pool_of
 from training.draws import Draw, Drawn, draw, draw_of, read
-from training.dry_run import parts_of, sample_flops
 from training.evaluation.sheets import Section
+from training.flops import parts_of, sample_flops
 from training.loop import Loss, Machine, Stateless, rank_share
 from training.origin import Origin, origin_of, stages_done
 from training.recipes.stages import StageRecipe

@@ -7,7 +7,8 @@ import pytest
 from backend.model.transformer import DualStreamTransformer
 from backend.presets import mini, omni123_2b
 from backend.tasks import TASKS
-from training.dry_run import GB, Cluster, dry_run, meta_model, parts_of, report, sample_flops, sharded
+from training.dry_run import GB, Cluster, dry_run, meta_model, report, sharded
+from training.flops import parts_of, sample_flops
 from training.recipes.registry import recipe
 
 
