@@ -24,6 +24,11 @@ def rotary_table(length: int, head_dim: int, theta: float, device: torch.device)
     return cos, sin
 
 
+def as_complex(cos: Tensor, sin: Tensor) -> Tensor:
+    """The same table (..., H/2): what a pair, as a complex number, is multiplied by."""
+    return torch.complex(cos[..., ::2], sin[..., 1::2])
+
+
 def swap_pairs(x: Tensor) -> Tensor:
     """(..., H) -> (..., H) with the two elements of every pair exchanged."""
     return x.reshape(*x.shape[:-1], -1, 2).flip(-1).flatten(-2)

@@ -317,9 +317,8 @@ def test_every_parameter_learns(embedding: str) -> None:
     config = replace(SMALL, token_dropout=0.1, embed_codes=embedding, embed_image_codes=embedding)
     model = fresh(config).train()
     layout = Layout(targets=(LEFT, IMAGE, SHAPE))
-    rows = batch([build(layout, random_codes(layout), model.vocabulary)] * 2)
-    drop = torch.tensor([True, False])
-    logits = model(rows.inputs, words(2), drop=drop, visible=rows.visible, due=rows.due(model.vocabulary))
+    samples = pack([build(layout, random_codes(layout), model.vocabulary)] * 2)
+    logits = model(samples, words(2), drop=torch.tensor([True, False]))
     torch.cat([own.logsumexp(-1) for own in logits.values()]).sum().backward()
     assert not [name for name, p in model.named_parameters() if p.grad is None or not p.grad.any()]
     assert model.embedding_table().shape == (model.vocabulary.size, 32)
