@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from training.data.shards.dataset import Dataset
 from training.data.synthetic import FAMILIES, generate
 from training.evaluation.novelty import ShapeSet, read_shapes
 from training.evaluation.prompt_set import Prompt
@@ -35,8 +36,9 @@ def held_out(data: Path | None, count: int, seed: int = 0) -> list[Case]:
     Half are procedural objects of seeds of their own, the families in turn; half are shapes of the data's
     test split, where there is one.
     """
-    cases = _procedural(count - count // 2 if data is not None else count, seed)
-    if data is not None:
+    tested = data is not None and Dataset(data).rows("shapes", "test") > 0
+    cases = _procedural(count - count // 2 if tested else count, seed)
+    if data is not None and tested:
         cases += _of_split(read_shapes(data, "test"), count - len(cases), seed)
     return list({case.text: case for case in cases}.values())
 

@@ -105,7 +105,7 @@ def _scores_and_ranks(
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Of every case; likeness: (shapes, words), there: the case of each shape."""
     own = likeness[np.arange(len(there)), there]
-    scores, ranks = np.zeros(count), np.full(count, count)
+    scores, ranks = np.zeros(count), np.full(count, np.iinfo(np.int64).max)  # never among the nearest
     scores[there] = own
     ranks[there] = (likeness > own[:, None]).sum(axis=1)
     return scores, ranks

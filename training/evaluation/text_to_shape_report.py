@@ -29,7 +29,6 @@ from training.evaluation.sheets import Panel, Section
 from training.evaluation.tables import Table
 from training.evaluation.text_to_shape import System, judged, neighbours, novel, of_made, real
 
-_COPIED = 24  # training shapes that go through the tokenizer, to know a memorised shape by
 _ACROSS = 8  # pictures beside each other on the sheet
 Load = Callable[[Path], RunsJobs]
 
@@ -45,6 +44,7 @@ class TextToShapeSettings:
     cells: int = 64  # surface grid cells along one axis
     color: bool = False  # colours too, which published judges see
     size: int = 200  # pixels of a picture
+    copied: int = 24  # training shapes that go through the tokenizer, to know a memorised shape by
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,8 +81,8 @@ def text_to_shape_report(
     newness: list[Table] = []
     sections: list[Section] = []
     copied: list[Points] = []
-    if known is not None:
-        copied = copies(models[0], known, settings.seed)
+    if known is not None and settings.copied:
+        copied = copies(models[0], known, settings)
     for title, rows in kinds.items():
         if not rows:
             continue
@@ -137,16 +137,16 @@ def _beside(rows: Sequence[Case], known: ShapeSet | None, judges: Judges) -> lis
     return found if ceiling is None else [*found, ceiling]
 
 
-def copies(weights: Path, known: ShapeSet, seed: int) -> list[Points]:
+def copies(weights: Path, known: ShapeSet, settings: TextToShapeSettings) -> list[Points]:
     """Surface points of training shapes, drawn by a seed, after the model's tokenizer."""
     modules = checkpoint.load(weights, REGISTRIES, only=["shape_tokenizer"]).modules
     tokenizer = cast(ShapeTokenizer, modules["shape_tokenizer"])
-    rng = np.random.default_rng((seed, 4))
+    rng = np.random.default_rng((settings.seed, 4))
     found = []
-    for row in sorted(drawn(len(known), _COPIED, seed)):
+    for row in sorted(drawn(len(known), settings.copied, settings.seed)):
         points, normals = known.cloud(row)[:ENCODED], known.normals[row][:ENCODED].astype(np.float32) / 127
         try:
-            mesh = extract_surface(reconstruct(tokenizer, points, normals), cells=64)
+            mesh = extract_surface(reconstruct(tokenizer, points, normals), cells=settings.cells)
         except EmptySurfaceError:
             continue
         found.append(sample_surface(mesh.vertices, mesh.faces, N_POINTS, rng)[0])
