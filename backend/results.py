@@ -11,13 +11,15 @@ from torch import Tensor
 from backend.events import Pixels
 from backend.failures import RequestError
 from backend.geometry.canonical import Placement, UpAxis, turn
+from backend.geometry.composition import Composition
 from backend.geometry.finishing import finish
 from backend.geometry.mesh import Mesh
-from backend.geometry.queries import chunk_size
+from backend.geometry.queries import FieldFunction, chunk_size
 from backend.geometry.surface import EmptySurfaceError, extract_surface
 from backend.image_tokenizer.interface import ImageTokenizer
 from backend.plan import Plan
 from backend.shape_tokenizer.interface import PrefixDecoder, ShapeTokenizer
+from backend.sources import Sources, SourceShape
 
 PREVIEW_CELLS = 40
 # Specks below this share of the largest part's area are sampling noise, not parts.
@@ -53,21 +55,30 @@ class Shapes:
         extract_surface(ball, cells=PREVIEW_CELLS, chunk=self.chunk)
 
     @torch.inference_mode()
-    def mesh(self, codes: Tensor, plan: Plan, placement: Placement | None, check: Callable[[], None]) -> Mesh:
-        """The finished mesh of (n,) codes, in the world of `placement` or at canonical size.
+    def mesh(self, codes: Tensor, plan: Plan, sources: Sources, check: Callable[[], None]) -> Mesh:
+        """The finished mesh of (n,) codes, in the world of a source mesh or at canonical size.
 
-        `check` may raise to stop. Raises RequestError where the shape is empty.
+        Where they leave a source shape as it is, so does the mesh. `check` may raise to stop. Raises
+        RequestError where the shape is empty.
         """
-        request = plan.request
+        request, after, spared = plan.request, self._decoded(codes), None
+        edit = None if sources.shape is None else self._edited(sources.shape, after, check)
         try:
-            mesh = self._surface(self.tokenizer.decode(codes[None].to(self.device)), plan.cells, check)
+            mesh = extract_surface(edit or after, cells=plan.cells, chunk=self.chunk, check=check)
         except EmptySurfaceError as error:
             raise RequestError(
                 "empty_shape", "The shape came out empty.", "Try another seed or other words."
             ) from error
         check()
-        mesh = finish(mesh, faces=request.faces, smoothing=request.smoothing or 0.0, islands=ISLANDS)
-        return self._placed(mesh, placement)
+        if edit is not None:  # small parts of the source are no specks
+            spared = edit.weight(mesh.vertices) == 0
+        smoothing = request.smoothing or 0.0
+        mesh = finish(mesh, faces=request.faces, smoothing=smoothing, islands=ISLANDS, spared=spared)
+        return self._placed(mesh, sources.placement)
+
+    def _edited(self, source: SourceShape, after: FieldFunction, check: Callable[[], None]) -> Composition:
+        own = None if source.field is None else source.distance
+        return Composition(own, self._decoded(source.codes), after, chunk=self.chunk, check=check)
 
     @torch.inference_mode()
     def coarse(self, codes: Tensor, count: int, placement: Placement | None) -> Mesh | None:
@@ -80,16 +91,20 @@ class Shapes:
         ):
             return None
         try:
-            latents = tokenizer.decode_prefix(codes[None].to(self.device), count)
-            return self._placed(self._surface(latents, PREVIEW_CELLS, None), placement)
+            field = self._decoded(codes, count)
+            return self._placed(extract_surface(field, cells=PREVIEW_CELLS, chunk=self.chunk), placement)
         except EmptySurfaceError:
             return None
 
-    def _surface(self, latents: Tensor, cells: int, check: Callable[[], None] | None) -> Mesh:
-        def field(queries: Tensor) -> Tensor:
-            return self.tokenizer.field(latents, queries.to(self.device)[None])[0]
-
-        return extract_surface(field, cells=cells, chunk=self.chunk, check=check)
+    def _decoded(self, codes: Tensor, count: int | None = None) -> FieldFunction:
+        """The field of (n,) codes, or of the first few."""
+        ids, tokenizer = codes[None].to(self.device), self.tokenizer
+        if count is None:
+            latents = tokenizer.decode(ids)
+        else:
+            assert isinstance(tokenizer, PrefixDecoder)
+            latents = tokenizer.decode_prefix(ids, count)
+        return lambda queries: tokenizer.field(latents, queries.to(self.device)[None])[0]
 
     def _placed(self, mesh: Mesh, placement: Placement | None) -> Mesh:
         if placement is None:

@@ -55,7 +55,7 @@ class Run:
         sources = Sources(codes=[])
         if self.plan.layout.prefix:
             yield Progress(stage="reading source", done=0, total=1)
-            sources = self.parts.sources.read(request, self.plan.layout)
+            sources = self.parts.sources.read(request, self.plan.layout, self.plan.cells)
             self.clock.lap("reading source")
         box = None
         if request.box is not None:
@@ -115,7 +115,7 @@ class Run:
         yield Progress(stage="surface", done=0, total=1)
         assert self.parts.shapes is not None, "the plan was checked"
         self.codes = codes
-        self.mesh = self.parts.shapes.mesh(codes, self.plan, sources.placement, self._check)
+        self.mesh = self.parts.shapes.mesh(codes, self.plan, sources, self._check)
         self.clock.lap("surface")
         if number + 1 < len(self.plan.layout.targets):
             yield Coarse(mesh=self.mesh)

@@ -12,14 +12,31 @@ from torch import Tensor
 
 from backend.events import Pixels, Request
 from backend.failures import RequestError
-from backend.geometry.canonical import Placement, fit
+from backend.geometry.canonical import BOUNDS, Placement, fit
+from backend.geometry.labels import MeshField
 from backend.geometry.mesh import Mesh
-from backend.geometry.sampling import sample_surface
+from backend.geometry.skin import skin
 from backend.image_tokenizer.interface import ImageTokenizer
+from backend.plan import CELLS
 from backend.sequence import Layout
 from backend.shape_tokenizer.interface import ShapeTokenizer
 
 BACKGROUND = (255, 255, 255)  # under transparent pixels, as in training
+# What the grid of a surface can show at least, in its cells: walls of solids, and what stands for sheets.
+_THINNEST, _SHEET = 1.5, 2.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class SourceShape:
+    """The shape in a prefix."""
+
+    codes: Tensor  # int64 (n,)
+    field: MeshField | None = None  # of the mesh in the canonical frame; None: its codes are all there is
+
+    def distance(self, queries: Tensor) -> Tensor:
+        """(P,) of canonical points (P, 3), positive inside, as far as the mesh knows."""
+        assert self.field is not None
+        return torch.from_numpy(-self.field.distance(queries.numpy()))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +45,7 @@ class Sources:
 
     codes: list[Tensor]  # int64 (n,) of each segment, in order
     placement: Placement | None = None
+    shape: SourceShape | None = None
 
 
 class SourceReader:
@@ -38,19 +56,23 @@ class SourceReader:
     ) -> None:
         self.shapes, self.images, self.device = shapes, images, device
 
-    def read(self, request: Request, layout: Layout) -> Sources:
-        """Raises RequestError for a mesh without surface, or codes of another model."""
-        codes, placement, images = [], None, iter(request.images)
+    def read(self, request: Request, layout: Layout, cells: int = CELLS) -> Sources:
+        """`cells` along one axis of the surface that a field of the mesh will be read with.
+
+        Raises RequestError for a mesh without surface, or codes of another model.
+        """
+        codes, placement, shape, images = [], None, None, iter(request.images)
         for segment in layout.prefix:
             if segment.modality == "image":
                 codes.append(self._image(next(images)))
-            elif request.tokens is not None:
-                codes.append(self._tokens(request.tokens))
+                continue
+            if request.tokens is not None:
+                shape = SourceShape(codes=self._tokens(request.tokens))
             else:
                 assert request.mesh is not None, "the plan was checked"
-                own, placement = self._mesh(request.mesh)
-                codes.append(own)
-        return Sources(codes=codes, placement=placement)
+                shape, placement = self._mesh(request.mesh, 2 * BOUNDS / cells)
+            codes.append(shape.codes)
+        return Sources(codes=codes, placement=placement, shape=shape)
 
     def _tokens(self, tokens: NDArray[np.uint16]) -> Tensor:
         assert self.shapes is not None, "the plan was checked"
@@ -64,22 +86,25 @@ class SourceReader:
         return torch.from_numpy(tokens.astype(np.int64))
 
     @torch.inference_mode()
-    def _mesh(self, mesh: Mesh) -> tuple[Tensor, Placement]:
-        """The same mesh always gives the same codes."""
+    def _mesh(self, mesh: Mesh, step: float) -> tuple[SourceShape, Placement]:
+        """The same mesh always gives the same codes: those of its skin, as in training."""
         assert self.shapes is not None, "the plan was checked"
         config = self.shapes.config
         try:
-            placement = fit(mesh.vertices, config.up_axis)
-            vertices = placement.to_canonical(mesh.vertices)
-            points, normals, _ = sample_surface(
-                vertices, mesh.faces, config.n_points, np.random.default_rng(0)
+            placement = fit(mesh.vertices[np.unique(mesh.faces)], config.up_axis)
+            field = MeshField(
+                placement.to_canonical(mesh.vertices),
+                mesh.faces,
+                sheet_thickness=_SHEET * step,
+                min_thickness=_THINNEST * step,
             )
         except ValueError as error:
             raise RequestError(
                 "bad_mesh", f"The source has no surface: {error}.", "Select an object with faces."
             ) from error
-        pair = (torch.from_numpy(values).to(self.device)[None] for values in (points, normals))
-        return self.shapes.encode(*pair)[0].cpu(), placement
+        outer = skin(field, config.n_points, np.random.default_rng(0))
+        pair = (torch.from_numpy(values).to(self.device)[None] for values in (outer.points, outer.normals))
+        return SourceShape(codes=self.shapes.encode(*pair)[0].cpu(), field=field), placement
 
     @torch.inference_mode()
     def _image(self, pixels: Pixels) -> Tensor:

@@ -1,4 +1,4 @@
-"""Closes what solids leave open: bottoms that nobody sees, walls behind doors, cracks. Needs scipy (`train`).
+"""Closes what solids leave open: bottoms that nobody sees, walls behind doors, cracks.
 
 Every edge that some face passes and none passes back is joined to the middle of its rim. With these fans all
 winding numbers are whole, so the inside has an edge everywhere, and distances know of it.

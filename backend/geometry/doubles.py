@@ -1,4 +1,4 @@
-"""Faces at one place: repeated, modelled for both sides, or where solids touch. Needs scipy (`train`)."""
+"""Faces at one place: repeated, modelled for both sides, or where solids touch."""
 
 from __future__ import annotations
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fast_simplification
 import numpy as np
+from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.spatial import cKDTree
 
@@ -19,17 +20,24 @@ _RELAXED = 1.5  # a target that leaves a mesh open is raised by this factor ...
 _ATTEMPTS = 4  # ... as often as this
 
 
-def finish(mesh: Mesh, *, faces: int | None = None, smoothing: float = 0.0, islands: float = 0.004) -> Mesh:
+def finish(
+    mesh: Mesh,
+    *,
+    faces: int | None = None,
+    smoothing: float = 0.0,
+    islands: float = 0.004,
+    spared: NDArray[np.bool_] | None = None,
+) -> Mesh:
     """The mesh without parts below `islands` of the largest one's area, smoothed (0 to 1), of about `faces`.
 
-    A watertight mesh stays so, even where that needs more faces than asked for. Colours carry over.
-    Raises ValueError for settings out of range.
+    Parts with a `spared` vertex, of (n,), stay however small. A watertight mesh stays so, even where that
+    needs more faces than asked for. Colours carry over. Raises ValueError for settings out of range.
     """
     if faces is not None and faces < MIN_FACES:
         raise ValueError(f"a mesh needs at least {MIN_FACES} faces, not {faces}")
     if not 0 <= smoothing <= 1:
         raise ValueError(f"smoothing must be between 0 and 1, not {smoothing}")
-    mesh = smoothed(remove_islands(mesh, islands), round(_MOST_STEPS * smoothing))
+    mesh = smoothed(remove_islands(mesh, islands, spared), round(_MOST_STEPS * smoothing))
     return mesh if faces is None else simplified(mesh, faces)
 
 

@@ -9,8 +9,11 @@ from backend.geometry.compiled import compiled
 from backend.geometry.mesh import Mesh
 
 
-def remove_islands(mesh: Mesh, min_fraction: float) -> Mesh:
-    """Drops connected parts with less than `min_fraction` of the largest part's surface area."""
+def remove_islands(mesh: Mesh, min_fraction: float, spared: NDArray[np.bool_] | None = None) -> Mesh:
+    """Drops connected parts with less than `min_fraction` of the largest part's surface area.
+
+    A part with a spared vertex, of (n,), stays.
+    """
     if len(mesh.faces) == 0:
         return mesh
     part = parts(mesh.faces, len(mesh.vertices))
@@ -18,6 +21,8 @@ def remove_islands(mesh: Mesh, min_fraction: float) -> Mesh:
     areas = np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1)
     share = np.bincount(part[mesh.faces[:, 0]], areas, minlength=len(mesh.vertices))
     small = share < min_fraction * share.max()
+    if spared is not None:
+        small[part[spared]] = False
     if not small[part[mesh.faces[:, 0]]].any():
         return mesh
     keep = ~small[part]

@@ -1,4 +1,4 @@
-"""Signed distances to any triangle mesh: open, overlapping, many parts, mixed sides. Needs libigl (`train`).
+"""Signed distances to any triangle mesh: open, overlapping, many parts, mixed sides.
 
 Inside is where the generalised winding number (Jacobson et al. 2013; fast form Barill et al. 2018) exceeds
 one half, once all openings are closed. Sheets (leaves, cloth, cards) enclose nothing and would only disturb

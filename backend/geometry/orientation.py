@@ -1,4 +1,4 @@
-"""Turns the faces of an artist's mesh outward, as far as it has an outside. Needs libigl (extra `train`)."""
+"""Turns the faces of an artist's mesh outward, as far as it has an outside."""
 
 from __future__ import annotations
 

@@ -21,10 +21,10 @@ from tqdm import tqdm
 from backend.geometry.labels import MeshField
 from backend.geometry.mesh import Mesh
 from backend.geometry.sampling import sample_surface
+from backend.geometry.skin import skin
 from backend.geometry.surface import EmptySurfaceError
 from training.data.assets.asset import SUFFIX, Asset, Rejected, read_asset
 from training.data.geometry.reconstruction import from_field, from_samples
-from training.data.geometry.sampling import skin
 from training.data.geometry.settings import GeometrySettings
 from training.data.geometry.step import sample, stored
 from training.data.rendering.cameras import Camera

@@ -20,12 +20,12 @@ from scipy.spatial import cKDTree
 from backend.geometry import canonical
 from backend.geometry.labels import MeshField
 from backend.geometry.mesh import Mesh
+from backend.geometry.skin import skin
 from training.data.assets.asset import SUFFIX, Asset, read_asset
 from training.data.assets.ingest import IngestSettings
 from training.data.assets.procedural import procedural_asset
 from training.data.edits.pairs import pairs_of
 from training.data.edits.settings import EditSettings
-from training.data.geometry.sampling import skin
 from training.data.shards.dataset import Dataset
 from training.data.steps import DataError, Pool
 

@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from backend.geometry import studio
+
 POOL = 2000  # set-ups, as many as the paper's (section 3.3)
 MOST_LIGHTS = 5
 Color = tuple[float, float, float]  # linear
@@ -46,13 +48,14 @@ def _unit(*vector: float) -> Color:
 
 # Half-Lambert (Mitchell et al. 2006) keeps the shadow side readable; the sky stands in for occlusion.
 STUDIO = Lighting(
-    lights=(
-        Light(toward=_unit(-0.45, 0.75, 0.65), color=(0.68, 0.68, 0.68), wrap=1.0),
-        Light(toward=_unit(0.95, 0.05, 0.4), color=(0.12, 0.12, 0.12)),
+    lights=tuple(
+        Light(toward=_unit(*toward), color=(power, power, power), wrap=wrap)
+        for toward, power, wrap in studio.LIGHTS
     ),
-    zenith=(0.25, 0.25, 0.25),
-    horizon=(0.14, 0.14, 0.14),
-    ground=(0.03, 0.03, 0.03),
+    zenith=(studio.ZENITH,) * 3,
+    horizon=(studio.HORIZON,) * 3,
+    ground=(studio.GROUND,) * 3,
+    rim=studio.RIM,
     gloss=0.0,
 )
 
