@@ -19,6 +19,7 @@ import typer
 from training.evaluation import model_cli, text_to_shape_cli
 
 if TYPE_CHECKING:  # commands import what they need, so that --help is quick and asks for no OpenGL
+    from backend.image_tokenizer.tokenizer import QFormerTokenizer
     from backend.shape_tokenizer.interface import ShapeTokenizer
     from training.evaluation.sheets import Section
 
@@ -43,6 +44,8 @@ def reconstruction_command(
     limit: Annotated[int | None, typer.Option(help="objects of each kind at most, for a quick look")] = None,
 ) -> None:
     """Encode, decode and compare the corpus's test split and unseen procedural objects."""
+    import numpy as np
+
     from training.data.corpus import read_index
     from training.evaluation import reconstruction, shapes
     from training.evaluation.sheets import Section
@@ -66,7 +69,9 @@ def reconstruction_command(
     for kind, (known, count) in kinds.items():
         shown = reconstruction.drawn(count, SHOWN)
         rows = reconstruction.evaluate(tokenizer, known, cells=cells, shown=shown)
-        figures[kind] = reconstruction.report(rows)
+        codes = np.stack([row.codes for row in rows])
+        health = {"codebook": reconstruction.codebook_health(codes, tokenizer.config.n_codes)}
+        figures[kind] = reconstruction.report(rows) | health
         panels = [row.panel for row in rows if row.panel is not None]
         sections.append(Section(heading=headings[kind], panels=panels))
     _write(out, sections, figures, columns=6)
@@ -164,41 +169,55 @@ def families_command(
 
 @app.command("images")
 def images_command(
-    run: Annotated[Path, typer.Option(help="training run of the image tokenizer")],
     out: Picture,
+    run: Annotated[Path | None, typer.Option(help="training run of the image tokenizer")] = None,
+    weights: Annotated[Path | None, typer.Option(help="model folder")] = None,
     views: Annotated[
         Path | None, typer.Option(help="data folder, for the views of its held-out shapes")
     ] = None,
-    pictures: Annotated[Path | None, typer.Option(help="folder of image files")] = None,
+    pictures: Annotated[
+        Path | None, typer.Option(help="folder of image files; its folders are groups")
+    ] = None,
+    groups: Annotated[int, typer.Option(help="drawn pictures of object, scene, human and text, each")] = 0,
     count: Annotated[int, typer.Option(help="pictures to compare")] = 256,
+    inception: Annotated[
+        Path | None, typer.Option(help="FID's published Inception weights as safetensors")
+    ] = None,
 ) -> None:
-    """PSNR and SSIM of the VAE alone, of the 1D tokens and of their first half, quarter and eighth."""
-    if (views is None) == (pictures is None):
-        raise typer.BadParameter("name rendered views with --views or image files with --pictures, not both")
-    import numpy as np
+    """PSNR, SSIM and FID of the VAE alone, of the 1D tokens and of their first half, quarter and eighth."""
+    if views is None and pictures is None and not groups:
+        raise typer.BadParameter("name rendered views with --views, image files with --pictures, or --groups")
+    from training.evaluation.images_report import images_report, of_sources
+    from training.evaluation.inception import load_inception
+    from training.evaluation.report import write
 
-    from training.data.pictures import FolderPictures, Pictures, ViewPictures, as_images
-    from training.data.views import Views
-    from training.evaluation import images, sheets
-    from training.image_tokenizer import trained_image_tokenizer
+    tokenizer = _image_tokenizer(weights, run)
+    report = images_report(
+        tokenizer,
+        of_sources(tokenizer.config.size, count, views=views, pictures=pictures, groups=groups),
+        name=out.stem,
+        inception=None if inception is None else load_inception(inception),
+        shown=SHOWN,
+    )
+    written = write(report, out.parent, _provenance(weights or run))
+    typer.echo(report.markdown())
+    typer.echo(" ".join(map(str, written)))
 
-    tokenizer = trained_image_tokenizer(run)
-    source: Pictures
-    if pictures is not None:
-        source = FolderPictures(pictures, tokenizer.config.size)
-    else:
-        assert views is not None
-        source = ViewPictures(Views(views, "val", tokenizer.config.size))
-    rows = np.random.default_rng(0).permutation(len(source))[:count]
-    originals = as_images(source.read(rows))
-    made = images.reconstructions(tokenizer, originals)
-    figures = {"model": _provenance(run), "pictures": len(rows), "definitions": images.DEFINITIONS}
-    shown = images.panels(originals[:SHOWN], {label: part[:SHOWN] for label, part in made.items()})
-    page = sheets.sheet([sheets.Section(panels=shown)], columns=2)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    page.save(out, optimize=True)
-    report = images.report(originals, made)
-    typer.echo(f"{out} and {_write_json(out.with_suffix('.json'), figures | report)}")
+
+def _image_tokenizer(weights: Path | None, run: Path | None) -> QFormerTokenizer:
+    """The tokenizer of a model folder or of a training run."""
+    if (weights is None) == (run is None):
+        raise typer.BadParameter("name a model folder with --weights or a training run with --run, not both")
+    if run is not None:
+        from training.image_tokenizer import trained_image_tokenizer
+
+        return trained_image_tokenizer(run)
+    from backend import checkpoint
+    from backend.models import REGISTRIES
+
+    assert weights is not None
+    model = checkpoint.load(weights, REGISTRIES, only=["image_tokenizer"])
+    return cast("QFormerTokenizer", model.modules["image_tokenizer"])
 
 
 def _provenance(folder: Path | None) -> str:

@@ -20,7 +20,7 @@ from backend.geometry.sampling import sample_surface
 from backend.geometry.surface import EmptySurfaceError, extract_surface
 from backend.shape_tokenizer.interface import ShapeTokenizer
 from training.evaluation.render import blank, render
-from training.evaluation.scores import F_THRESHOLD, iou, surface_distance
+from training.evaluation.scores import F_THRESHOLD, iou, normal_consistency, surface_distance
 from training.evaluation.shapes import Floats, KnownShape
 from training.evaluation.sheets import Panel
 
@@ -46,6 +46,8 @@ DEFINITIONS = {
     "canonical units, longest side 1.92",
     "chamfer_squared": "sum of both directions' mean squared nearest distances, same points",
     "f_score": f"F-score at {F_THRESHOLD}, same points",
+    "normal_consistency": "mean of both directions' mean |cosine| of the normals of each point and of the "
+    "nearest of the other surface, same points",
     "chamfer_floor": "chamfer between two independent samples of the original: what a perfect copy scores",
     "f_score_floor": "F-score between two independent samples of the original",
     "empty": "shapes whose field had no surface; their IoU counts, their distances do not exist",
@@ -63,6 +65,7 @@ class Scores:
     chamfer: float | None
     chamfer_squared: float | None
     f_score: float | None
+    normal_consistency: float | None
     chamfer_floor: float
     f_score_floor: float
 
@@ -75,14 +78,27 @@ class Scored:
     group: str
     scores: Scores
     panel: Panel | None
+    codes: NDArray[np.int64]  # (tokens,) of the shape
+
+
+def encoded(tokenizer: ShapeTokenizer, points: Floats, normals: Floats) -> Tensor:
+    """Codes (1, tokens) of surface points (n, 3), Z up."""
+    up = tokenizer.config.up_axis
+    inputs = (torch.from_numpy(turn(array, "z", up).astype(np.float32))[None] for array in (points, normals))
+    with torch.inference_mode():
+        return tokenizer.encode(*inputs)
 
 
 def reconstruct(tokenizer: ShapeTokenizer, points: Floats, normals: Floats) -> FieldFunction:
     """The field that is left of surface points (n, 3), Z up, after encoding and decoding."""
+    return decoded(tokenizer, encoded(tokenizer, points, normals))
+
+
+def decoded(tokenizer: ShapeTokenizer, codes: Tensor) -> FieldFunction:
+    """The field (positive inside, Z up) of codes (1, tokens)."""
     up = tokenizer.config.up_axis
-    inputs = (torch.from_numpy(turn(array, "z", up).astype(np.float32))[None] for array in (points, normals))
     with torch.inference_mode():
-        latents = tokenizer.decode(tokenizer.encode(*inputs))
+        latents = tokenizer.decode(codes)
 
     def field(queries: Tensor) -> Tensor:
         turned = torch.from_numpy(turn(queries.numpy(), "z", up).astype(np.float32))
@@ -97,17 +113,19 @@ def score(
 ) -> tuple[Scores, Mesh | None]:
     """Figures of a field as a copy of a shape, and its surface unless it has none."""
     _, compared, again = np.split(shape.points, [ENCODED, ENCODED + COMPARED])
-    normals = shape.normals[ENCODED : ENCODED + ORIGINS]
     uniform = rng.uniform(-BOUNDS, BOUNDS, (UNIFORM, 3)).astype(np.float32)
     near = _near(compared[:ORIGINS], rng)
-    thin = thin_points(shape.distance, compared[:ORIGINS], normals)
+    thin = thin_points(shape.distance, compared[:ORIGINS], shape.normals[ENCODED : ENCODED + ORIGINS])
     truth = shape.distance(np.concatenate([uniform, near])) < 0
     ours = (field(torch.from_numpy(np.concatenate([uniform, near]))) > 0).numpy()
     near_truth, near_ours = (mask[UNIFORM:].reshape(ORIGINS, -1) for mask in (truth, ours))
     mesh = _surface(field, cells)
-    distance = None
+    distance = consistency = None
     if mesh is not None:
-        distance = surface_distance(compared, sample_surface(mesh.vertices, mesh.faces, COMPARED, rng)[0])
+        points, facing, _ = sample_surface(mesh.vertices, mesh.faces, COMPARED, rng)
+        distance = surface_distance(compared, points)
+        normals = shape.normals[ENCODED : ENCODED + COMPARED]
+        consistency = normal_consistency(compared, normals, points, facing)
     floor = surface_distance(compared, again)
     scores = Scores(
         iou=iou(truth[:UNIFORM], ours[:UNIFORM]),
@@ -117,6 +135,7 @@ def score(
         chamfer=None if distance is None else distance.chamfer,
         chamfer_squared=None if distance is None else distance.chamfer_squared,
         f_score=None if distance is None else distance.f_score,
+        normal_consistency=consistency,
         chamfer_floor=floor.chamfer,
         f_score_floor=floor.f_score,
     )
@@ -157,7 +176,8 @@ def evaluate(
     """Every shape scored; those whose number in the row is in `shown` also pictured."""
     rows = []
     for index, shape in enumerate(shapes):
-        field = reconstruct(tokenizer, shape.points[:ENCODED], shape.normals[:ENCODED])
+        codes = encoded(tokenizer, shape.points[:ENCODED], shape.normals[:ENCODED])
+        field = decoded(tokenizer, codes)
         scores, mesh = score(field, shape, cells, np.random.default_rng((index, 4)))
         panel = None
         if index in shown:
@@ -167,8 +187,21 @@ def evaluate(
                 caption=f"{shape.name}\nIoU {scores.iou:.2f}  {chamfer}",
                 images=(render(shape.mesh, size, frame=shape.mesh), ours),
             )
-        rows.append(Scored(name=shape.name, group=shape.group, scores=scores, panel=panel))
+        own = codes[0].cpu().numpy()
+        rows.append(Scored(name=shape.name, group=shape.group, scores=scores, panel=panel, codes=own))
     return rows
+
+
+def codebook_health(codes: NDArray[np.int64], n_codes: int) -> dict[str, float]:
+    """Of codes of any shape: how many of the codebook occur, and their perplexity (as if all were alike)."""
+    counts = np.bincount(codes.ravel(), minlength=n_codes)
+    shares = counts[counts > 0] / counts.sum()
+    return {
+        "codes": n_codes,
+        "used": int((counts > 0).sum()),
+        "perplexity": round(float(np.exp(-(shares * np.log(shares)).sum())), 1),
+        "read": int(counts.sum()),
+    }
 
 
 def report(rows: Sequence[Scored]) -> dict[str, object]:

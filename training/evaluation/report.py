@@ -22,6 +22,7 @@ class Report:
     tables: Sequence[Table]
     sections: Sequence[Section] = ()
     columns: int = 4  # of panels on the sheet
+    photographic: bool = False  # the sheet needs all its colours
     used: Mapping[str, Any] = field(default_factory=dict)  # counts, seeds and splits it was made with
 
     def json(self) -> dict[str, Any]:
@@ -41,5 +42,9 @@ def write(report: Report, folder: Path, model: str) -> list[Path]:
     shown = [section for section in report.sections if section.panels]
     if shown:
         written.append(folder / f"{report.name}.png")
-        sheets.save(sheets.sheet(shown, columns=report.columns), written[-1])
+        page = sheets.sheet(shown, columns=report.columns)
+        if report.photographic:
+            page.save(written[-1], optimize=True)
+        else:
+            sheets.save(page, written[-1])
     return written

@@ -32,6 +32,21 @@ def surface_distance(a: NDArray[Any], b: NDArray[Any]) -> SurfaceDistance:
     )
 
 
+def normal_consistency(
+    a: NDArray[Any], a_normals: NDArray[Any], b: NDArray[Any], b_normals: NDArray[Any]
+) -> float:
+    """Mean of both directions' mean |cosine| of each point's normal with that of the nearest other point.
+
+    Points (n, 3) and (m, 3) with unit normals; sides do not matter, so that sheets count too.
+    """
+    there, back = cKDTree(b).query(a)[1], cKDTree(a).query(b)[1]
+    means = (
+        float(np.abs(np.einsum("ij,ij->i", own, others[nearest])).mean())
+        for own, others, nearest in ((a_normals, b_normals, there), (b_normals, a_normals, back))
+    )
+    return sum(means) / 2
+
+
 def iou(a: NDArray[np.bool_], b: NDArray[np.bool_]) -> float:
     """Intersection over union of two masks of the same points; 1 where both are empty."""
     union = int((a | b).sum())

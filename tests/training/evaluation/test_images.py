@@ -41,7 +41,8 @@ def test_reported_prefixes_halve() -> None:
     assert prefixes(64) == {"tokens": 64, "1/2": 32, "1/4": 16, "1/8": 8}
 
 
-def test_command_reports_any_folder_of_pictures(tmp_path: Path) -> None:
+@pytest.mark.usefixtures("graphics")
+def test_command_reports_any_folder_of_pictures_and_the_four_groups(tmp_path: Path) -> None:
     encoder = EncoderConfig(kind="small", width=8, n_layers=1, n_heads=1, stem_width=4, shallow=(0,))
     vae = ImageVAEConfig(size=32, latent_dim=4, encoder=encoder, width=8, n_layers=1, n_heads=1, fine_width=4)
     config = QFormerTokenizerConfig(
@@ -57,12 +58,15 @@ def test_command_reports_any_folder_of_pictures(tmp_path: Path) -> None:
     (run / "progress.json").write_text('{"step": 0}')
     Image.new("RGB", (40, 30), (200, 30, 30)).save(tmp_path / "a.png")
     out = tmp_path / "sheet.png"
-    options = ["--run", str(run), "--pictures", str(tmp_path), "--out", str(out)]
+    options = ["--run", str(run), "--pictures", str(tmp_path), "--out", str(out), "--groups", "1"]
     result = CliRunner().invoke(app, ["evaluate", "images", *options])
     assert result.exit_code == 0, result.output
     figures = json.loads(out.with_suffix(".json").read_text())
-    assert figures["pictures"] == 1
-    assert {"vae_psnr", "tokens_psnr", "1/8_ssim", "tokens_object"} <= figures.keys()
+    of_files, of_groups = figures["tables"]
+    assert {"vae", "tokens", "1/2", "1/4", "1/8"} == of_files["rows"].keys()
+    assert {"PSNR", "object PSNR", "SSIM"} == of_files["rows"]["tokens"].keys()
+    assert of_groups["rows"]["tokens: human"]["pictures"] == 1
+    assert any("FID: not measured" in note for note in of_files["notes"])
     with Image.open(out) as sheet:
         assert sheet.width > 6 * 32
     wrong = CliRunner().invoke(app, ["evaluate", "images", "--run", str(run), "--out", str(out)])

@@ -45,6 +45,8 @@ def test_exact_field_scores_like_a_second_sample_of_the_original() -> None:
     assert scores.iou == scores.iou_near == 1
     assert scores.chamfer is not None
     assert scores.chamfer < 1.3 * scores.chamfer_floor
+    assert scores.normal_consistency is not None
+    assert scores.normal_consistency > 0.9
 
 
 def test_wrong_field_scores_worse() -> None:
@@ -91,6 +93,12 @@ def test_report_has_means_by_group_and_counts() -> None:
     assert told["overall"]["shapes"] == 2  # type: ignore[index]
     assert told["by_group"][SHAPE.group]["iou"]["mean"] == round(mean, 5)  # type: ignore[index]
     assert set(reconstruction.DEFINITIONS) == set(told["overall"]) - {"shapes"}  # type: ignore[call-overload]
+
+
+def test_codebook_health_counts_codes_and_how_evenly_they_are_used() -> None:
+    health = reconstruction.codebook_health(np.array([[0, 1, 2, 3], [0, 1, 2, 3]]), 16)
+    assert health == {"codes": 16, "used": 4, "perplexity": 4.0, "read": 8}
+    assert reconstruction.codebook_health(np.zeros((3, 5), np.int64), 16)["perplexity"] == 1
 
 
 def test_drawn_numbers_depend_on_the_seed_alone() -> None:
