@@ -136,29 +136,6 @@ def _mistakes() -> Iterator[None]:
         raise DataError(str(error)) from error
 
 
-@app.command("image-vae", hidden=True)
-@one_sentence()
-def image_vae(
-    data: Annotated[Path, typer.Option()],
-    run: Annotated[Path, typer.Option()],
-    stop_after: Annotated[int | None, typer.Option()] = None,
-) -> None:
-    """As `train image_vae`."""
-    train("image_vae", data=data, run=run, stop_after=stop_after)
-
-
-@app.command("image-tokenizer", hidden=True)
-@one_sentence()
-def image_tokenizer(
-    data: Annotated[Path, typer.Option()],
-    vae_run: Annotated[Path, typer.Option()],
-    run: Annotated[Path, typer.Option()],
-    stop_after: Annotated[int | None, typer.Option()] = None,
-) -> None:
-    """As `train image_tokenizer`."""
-    train("image_tokenizer", data=data, run=run, start=vae_run, stop_after=stop_after)
-
-
 @app.command()
 @one_sentence()
 def tokens(
