@@ -87,7 +87,7 @@ def test_weights_that_are_missing_are_named(tmp_path: Path) -> None:
     weights = {f"ema.{name}": value for name, value in made(WHOLE).state_dict().items()}
     del weights["ema.lm_head.weight"]
     save_file(weights, run / "checkpoint.safetensors")
-    with pytest.raises(ValueError, match="lacks .*lm_head.weight"):
+    with pytest.raises(ValueError, match=r"lacks .*lm_head\.weight"):
         fill(made(WHOLE), run)
 
 

@@ -66,7 +66,10 @@ class MiniLMTextEncoder:
             kept[-1] = encoding.ids[-1]
             ids[row, : len(kept)] = torch.tensor(kept)
             mask[row, : len(kept)] = True
-        return TextEmbeddings((self.bert(ids, mask).float(),), (mask,))
+        # Padding that no prompt of the batch needs is not computed: most are a third of the full length.
+        longest = int(mask.sum(dim=1).max())
+        made = self.bert(ids[:, :longest], mask[:, :longest]).float()
+        return TextEmbeddings((F.pad(made, (0, 0, 0, self.max_tokens - longest)),), (mask,))
 
 
 def _package_folder() -> Path:
