@@ -20,8 +20,9 @@ from .core.naming import object_name
 FILE, VIEW, JOB, TIME = "omni123_file", "omni123_view", "omni123_job", "omni123_time"
 PREVIEW = 128  # pixels a side of an image's icon
 
-_thumbnails: Any = None  # one of bpy.utils.previews, by job
+_thumbnails: Any = None  # one of bpy.utils.previews, by job, and by image
 _shown: dict[str, NDArray[np.uint8]] = {}  # job -> pixels its thumbnail was made of
+_icons: set[str] = set()  # images whose icons were made
 
 
 def start() -> None:
@@ -32,6 +33,7 @@ def start() -> None:
 def stop() -> None:
     global _thumbnails
     _shown.clear()
+    _icons.clear()
     if _thumbnails is not None:
         previews.remove(_thumbnails)
         _thumbnails = None
@@ -70,16 +72,35 @@ def latest() -> list[bpy.types.Image]:
     return sorted(mine, key=lambda image: (places.get(image.get(VIEW, ""), -1), image.name))
 
 
+def update_icons() -> None:
+    """Of the images a panel shows; not while it draws, when nothing may be written."""
+    chosen = bpy.context.scene.omni123.image
+    shown = {_key(image): image for image in [*latest(), *([chosen] if chosen is not None else [])]}
+    for key in _icons - shown.keys():
+        if key in _thumbnails:
+            del _thumbnails[key]
+    new = shown.keys() - _icons
+    _icons.intersection_update(shown)
+    for key in new:
+        _icons.add(key)  # also one without pixels: it is not tried again at every tick
+        if shown[key].size[0] * shown[key].size[1]:
+            pixels = image_pixels(shown[key], PREVIEW)
+            _fill(_thumbnails.new(key), np.ascontiguousarray(pixels[::-1]))
+
+
 def icon(image: bpy.types.Image) -> int:
-    """For `template_icon`, kept in the file with the image; 0 without a window."""
-    preview = image.preview_ensure()
-    if preview is None:
-        return 0
-    if not preview.is_image_custom and image.size[0] * image.size[1]:
-        pixels = image_pixels(image, PREVIEW)
-        preview.image_size = (pixels.shape[1], pixels.shape[0])
-        preview.image_pixels_float.foreach_set(np.ascontiguousarray(pixels[::-1]).ravel())
-    return preview.icon_id
+    """For `template_icon`; 0: it has none, or not yet."""
+    return _thumbnails[_key(image)].icon_id if _key(image) in _thumbnails else 0
+
+
+def _key(image: bpy.types.Image) -> str:
+    return f"image {image.session_uid}"
+
+
+def _fill(thumbnail: bpy.types.ImagePreview, pixels: NDArray[np.float32]) -> None:
+    """pixels: (h, w, 4), 0..1, last row first."""
+    thumbnail.image_size = (pixels.shape[1], pixels.shape[0])
+    thumbnail.image_pixels_float.foreach_set(pixels.ravel())
 
 
 def _from_file(name: str, data: bytes) -> bpy.types.Image:
@@ -94,7 +115,7 @@ def _from_pixels(name: str, data: bytes) -> bpy.types.Image:
     pixels = decode_pixels(data)
     height, width = pixels.shape[:2]
     image = bpy.data.images.new(name, width, height, alpha=True)
-    image.pixels.foreach_set(_upside_down(pixels))
+    image.pixels.foreach_set(_upside_down(pixels).ravel())
     image.pack()
     return image
 
@@ -108,8 +129,7 @@ def update_thumbnails(jobs: list[Job]) -> None:
         if _shown.get(job_id) is pixels:
             continue
         thumbnail = _thumbnails[job_id] if job_id in _shown else _thumbnails.new(job_id)
-        thumbnail.image_size = (pixels.shape[1], pixels.shape[0])
-        thumbnail.image_pixels_float.foreach_set(_upside_down(pixels))
+        _fill(thumbnail, _upside_down(pixels))
         _shown[job_id] = pixels
 
 
@@ -119,5 +139,5 @@ def thumbnail(job: Job) -> int:
 
 
 def _upside_down(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Blender's pixels: flat, 0..1, last row first."""
-    return np.ascontiguousarray(pixels[::-1], np.float32).ravel() / np.float32(255.0)
+    """Blender's pixels: 0..1, last row first."""
+    return np.ascontiguousarray(pixels[::-1], np.float32) / np.float32(255.0)

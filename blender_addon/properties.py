@@ -59,7 +59,7 @@ class OMNI123_PG_scene(bpy.types.PropertyGroup):
         name="Make",
         description="What comes of the words",
         items=[
-            (task, choice.label, choice.description, choice.icon, number)
+            (task, choice.label, choice.description, number)
             for number, (task, choice) in enumerate(MAKES.items())
         ],
         default="text_to_shape",

@@ -32,6 +32,7 @@ def tick(now: float | None = None) -> float:
     if not _keep_one():
         _place_one(now)
     pictures.update_thumbnails(session.client.open_jobs())
+    pictures.update_icons()
     _redraw_if_changed(now)
     durations.append(time.perf_counter() - started)
     return session.interval()

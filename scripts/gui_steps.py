@@ -246,14 +246,16 @@ def imaged_edited_and_viewed(client: Any) -> Iterator[float]:
     with over_view():
         bpy.ops.object.select_all(action="DESELECT")
         bpy.ops.mesh.primitive_cube_add(size=1.0, location=(1.5, 0.0, 0.5))
+        bpy.ops.ed.undo_push(message="Cube")  # an operator called by a script makes no step
     cube = bpy.context.view_layer.objects.active
-    mesh, settings.mode, settings.prompt = cube.data, "EDIT", "put a ball on top"
+    name, mesh = cube.name, cube.data
+    settings.mode, settings.prompt = "EDIT", "put a ball on top"
     yield from asked("edit", client, "12-edit")
-    assert cube.data != mesh, "the edit did not take the mesh's place"
+    assert bpy.data.objects[name].data != mesh, "the edit did not take the mesh's place"
     with over_view():
         bpy.ops.ed.undo()
     yield 0.5
-    assert len(bpy.data.objects[cube.name].data.polygons) == 6, "one undo step did not bring the cube back"
+    assert len(bpy.data.objects[name].data.polygons) == 6, "one undo step did not bring the cube back"
     with over_view():
         bpy.ops.ed.redo()
     yield 0.5
