@@ -1,22 +1,24 @@
 """Tokens per second of a training step, against the measured matrix speed: python benchmarks/train_step.py.
 
 [mini] [slice]: the bundled model, and one layer of each kind of omni123-2b at its full width. Samples are
-random codes with random words. The bound is what matrix products of the model's own sizes reach in the same
-run; utilisation is the step's FLOPs (forward and backward, padding not counted) at that speed over its time.
-The last line is JSON.
+random codes with random words. With OMP_NUM_THREADS=1 the thread's own time is taken, so that a busy machine
+measures the same. The bound is what matrix products of the model's own sizes reach in the same run;
+utilisation is the step's FLOPs (forward and backward, no padding) at that speed over its time. The last line
+is JSON.
 """
 
 from __future__ import annotations
 
 import json
+import statistics
 import sys
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 import torch.nn.functional as F
-from bound import median_ms
 from torch import Tensor
 
 from backend.model.config import TransformerConfig
@@ -28,6 +30,7 @@ from backend.tasks import TASKS, tasks_of
 from training.flops import parts_of, sample_flops
 
 WORDS = range(6, 20)  # real embeddings of a caption
+LAPS = 3
 TYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
 
@@ -148,29 +151,38 @@ def matrix_speed(rows: int, width: int, dtype: torch.dtype) -> float:
         grad @ up
         grad.T @ x
 
-    products()
-    return 3 * 2 * rows * width * 4 * width / median_ms(products, 9) * 1e3
+    return 3 * 2 * rows * width * 4 * width / lap(products, 9)
 
 
-def seconds(step: Callable[[], None], dtype: torch.dtype, times: int) -> float:
+def lap(run: Callable[[], None], times: int) -> float:
+    """Median seconds of a call, after one that does not count."""
+    clock = time.process_time if torch.get_num_threads() == 1 else time.perf_counter
+    run()
+    laps = []
+    for _ in range(times):
+        started = clock()
+        run()
+        laps.append(clock() - started)
+    return statistics.median(laps)
+
+
+def seconds(step: Callable[[], None], dtype: torch.dtype) -> float:
     def run() -> None:
         with torch.autocast("cpu", torch.bfloat16, enabled=dtype == torch.bfloat16):
             step()
 
-    run()
-    return median_ms(run, times) / 1e3
+    return lap(run, LAPS)
 
 
 def report(case: Case) -> dict[str, Any]:
     step, table = Step(case), {}
     lengths = [len(sequence.inputs) for sequence in step.sequences]
     bounds = {name: matrix_speed(step.positions, case.config.width, kind) for name, kind in TYPES.items()}
-    times = 3
-    measured = {f"padded {name}": seconds(step.padded, kind, times) for name, kind in TYPES.items()}
-    measured |= {f"packed {name}": seconds(step.packed, kind, times) for name, kind in TYPES.items()}
+    measured = {f"padded {name}": seconds(step.padded, kind) for name, kind in TYPES.items()}
+    measured |= {f"packed {name}": seconds(step.packed, kind) for name, kind in TYPES.items()}
     for layer in (*step.model.transformer.dual(), *step.model.transformer.single()):
         layer.compile()
-    measured["packed, compiled bf16"] = seconds(step.packed, torch.bfloat16, times)
+    measured["packed, compiled bf16"] = seconds(step.packed, torch.bfloat16)
     for name, took in measured.items():
         bound = step.flops / bounds[name.split()[-1]]
         table[name] = {

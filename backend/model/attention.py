@@ -72,7 +72,7 @@ def attend_stack(q: Tensor, k: Tensor, v: Tensor, mask: Tensor) -> Tensor:
     if q.device.type != "cpu" or mask.shape[-1] * mask.shape[-2] > SHORT:
         return F.scaled_dot_product_attention(q, k, v, attn_mask=mask).transpose(1, 2)
     bias = torch.zeros(mask.shape, dtype=q.dtype).masked_fill_(~mask, -math.inf)
-    out: Tensor = ShortAttention.apply(q, k, v, bias)
+    out: Tensor = ShortAttention.apply(q, k, v, bias)  # type: ignore[no-untyped-call]
     return out.transpose(1, 2)
 
 
@@ -98,7 +98,9 @@ class PackedText(NamedTuple):
     def padded(self, x: Tensor) -> Tensor:
         """(T, N, H) -> (U, C, N, H)"""
         shape = self.known.shape
-        return x.new_zeros(shape.numel(), *x.shape[1:]).index_copy(0, self.slots, x).unflatten(0, shape)
+        return (
+            x.new_zeros(shape.numel(), *x.shape[1:]).index_copy(0, self.slots, x).view(*shape, *x.shape[1:])
+        )
 
 
 class PackedAttention:
@@ -125,13 +127,13 @@ class PackedAttention:
 
     def _stacked(self, x: Tensor) -> list[Tensor]:
         """(P, N, H) -> (n, L, N, H) of each stack."""
-        parts = x.split(self.sizes)
-        return [part.unflatten(0, (-1, s.length)) for part, s in zip(parts, self.stacks, strict=True)]
+        pairs = zip(torch.split(x, self.sizes), self.stacks, strict=True)
+        return [part.reshape(-1, stack.length, *x.shape[1:]) for part, stack in pairs]
 
     def among_text(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         """(T, N, H) of the conditioning stream, attending to itself."""
-        padded = (self.text.padded(x) for x in (q, k, v))
-        return attend_stack(*padded, self.among).flatten(0, 1).index_select(0, self.text.slots)
+        q, k, v = (self.text.padded(x) for x in (q, k, v))
+        return attend_stack(q, k, v, self.among).flatten(0, 1).index_select(0, self.text.slots)
 
     def with_text(self, q: Tensor, k: Tensor, v: Tensor, conditioning: KeysValues) -> Tensor:
         """(P, N, H) over the conditioning's (T, N, H) and itself."""
@@ -145,7 +147,7 @@ class PackedAttention:
 
     def alone(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         """(P, N, H) over itself."""
-        parts = zip(*map(self._stacked, (q, k, v)), self.own, strict=True)
+        parts = zip(self._stacked(q), self._stacked(k), self._stacked(v), self.own, strict=True)
         return torch.cat([attend_stack(*own).flatten(0, 1) for own in parts])
 
 

@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from backend.model.config import TransformerConfig
-from backend.model.rope import as_complex, rotate
+from backend.model.rope import as_complex, as_pairs, rotate
 
 Rotary = tuple[Tensor, Tensor]  # cosines and signed sines, which broadcast to (..., N, H)
 KeysValues = tuple[Tensor, Tensor]  # of one layer, keys rotated where they have a position
@@ -67,13 +67,13 @@ class NormedRotation(torch.autograd.Function):
         scale = torch.linalg.vector_norm(full, dim=-1, keepdim=True)
         scale = scale.square_().div_(x.shape[-1]).add_(QK_EPS).rsqrt_()
         ctx.save_for_backward(x, weight, turn, scale)
-        torch.view_as_complex(full.mul_(scale).mul_(weight).unflatten(-1, (-1, 2))).mul_(turn)
+        as_pairs(full.mul_(scale).mul_(weight)).mul_(turn)
         return full.to(x.dtype)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, None]:
         x, weight, turn, scale = ctx.saved_tensors
-        turned = torch.view_as_complex(grads[0].float().unflatten(-1, (-1, 2))) * turn.conj()
+        turned = as_pairs(grads[0].float()) * turn.conj()
         grad = torch.view_as_real(turned).flatten(-2)
         normed = x.float() * scale
         towards_weight = (grad * normed).flatten(0, -4).sum(0).sum(-2, keepdim=True)
@@ -100,7 +100,7 @@ class SwiGLU(nn.Module):
 
 def split_heads(x: Tensor, n_heads: int) -> Tensor:
     """(..., N*H) -> (..., N, H)"""
-    return x.unflatten(-1, (n_heads, -1))
+    return x.view(*x.shape[:-1], n_heads, -1)
 
 
 class Projection(nn.Module):
@@ -122,9 +122,11 @@ class Projection(nn.Module):
     def _queries_and_keys(self, x: Tensor, rotary: Rotary | None) -> tuple[Tensor, Tensor]:
         """Projected (..., 2 * D) -> both (..., N, H)."""
         if rotary is not None and not torch.compiler.is_compiling():
-            both = x.unflatten(-1, (2, self.n_heads, -1))
+            both = x.view(*x.shape[:-1], 2, self.n_heads, -1)
             weight = torch.stack((self.q_norm.weight, self.k_norm.weight))[:, None]
-            out: Tensor = NormedRotation.apply(both, weight, as_complex(*rotary)[..., None, :, :])
+            out: Tensor = NormedRotation.apply(  # type: ignore[no-untyped-call]
+                both, weight, as_complex(*rotary)[..., None, :, :]
+            )
             q, k = out.unbind(-3)
             return q, k
         q, k = x.chunk(2, dim=-1)
@@ -158,7 +160,7 @@ class PostAttention(nn.Module):
 
 
 def project(
-    projection: Projection, x: Tensor, eps: float, rotary: Rotary | None
+    projection: nn.Module, x: Tensor, eps: float, rotary: Rotary | None
 ) -> tuple[Tensor, Tensor, Tensor]:
     """What a layer does before its attention, x (..., D) -> queries, keys, values, each (..., N, H)."""
     out: tuple[Tensor, Tensor, Tensor] = projection(layer_norm(x, eps), rotary)

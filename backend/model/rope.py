@@ -29,6 +29,11 @@ def as_complex(cos: Tensor, sin: Tensor) -> Tensor:
     return torch.complex(cos[..., ::2], sin[..., 1::2])
 
 
+def as_pairs(x: Tensor) -> Tensor:
+    """(..., H) float32 -> (..., H/2) complex, the same memory."""
+    return torch.view_as_complex(x.view(*x.shape[:-1], -1, 2))
+
+
 def swap_pairs(x: Tensor) -> Tensor:
     """(..., H) -> (..., H) with the two elements of every pair exchanged."""
     return x.reshape(*x.shape[:-1], -1, 2).flip(-1).flatten(-2)
