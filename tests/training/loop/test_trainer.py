@@ -14,6 +14,8 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from tests.training.loop.processes import SETTINGS as STREAM
+from tests.training.loop.processes import Heads, Streamed
 from training.loop import (
     Averaged,
     LoopSettings,
@@ -200,3 +202,85 @@ def test_learning_rate_warms_up_then_falls_to_its_floor() -> None:
 def test_a_warm_up_longer_than_the_run_is_refused(warmup: int) -> None:
     with pytest.raises(ValueError, match=f"warm-up of {warmup} steps"):
         replace(SETTINGS, warmup=warmup)
+
+
+def test_micro_batches_add_up_to_the_batch(tmp_path: Path) -> None:
+    """Uneven parts weigh as many samples as they hold."""
+
+    class Cut(Heads):
+        def parts(self, step: int, rank: int, world: int) -> list[tuple[int, Tensor]]:
+            return [
+                (kind, piece)
+                for kind, x in super().parts(step, rank, world)
+                for piece in (x[:1], x[1:])
+                if len(piece)
+            ]
+
+    train(Heads(), STREAM, tmp_path / "whole")
+    train(Cut(), STREAM, tmp_path / "cut")
+    assert [loss for _, loss in losses(tmp_path / "cut")] == pytest.approx(
+        [loss for _, loss in losses(tmp_path / "whole")], abs=1e-5
+    )
+
+
+@pytest.mark.parametrize("stop", [4, 12])
+def test_reading_ahead_changes_nothing(tmp_path: Path, stop: int) -> None:
+    ahead = replace(EXACT, read_ahead=True)
+    train(Streamed(0.1), STREAM, tmp_path / "straight")
+    train_on(Streamed(0.1), STREAM, tmp_path / "ahead", ahead, stop_after=stop, quiet=True)
+    train_on(Streamed(0.1), STREAM, tmp_path / "ahead", ahead, quiet=True)
+    assert losses(tmp_path / "ahead") == losses(tmp_path / "straight")
+
+
+def test_so_many_checkpoints_stay(tmp_path: Path) -> None:
+    train_on(Heads(), STREAM, tmp_path, replace(EXACT, keep=2), quiet=True)
+    names = sorted(path.name for path in tmp_path.glob("checkpoint*"))
+    assert names == [
+        "checkpoint-00000009.safetensors",
+        "checkpoint-00000012.safetensors",
+        "checkpoint.safetensors",
+    ]
+
+
+def test_without_an_average_the_trained_weights_are_exported(tmp_path: Path) -> None:
+    train(Regression(), replace(SETTINGS, ema=0.0), tmp_path)
+    stored = load_file(tmp_path / "checkpoint.safetensors")
+    assert not any(name.startswith("ema.") for name in stored)
+    assert torch.equal(averaged_weights(tmp_path)["linear.weight"], stored["model.linear.weight"])
+
+
+def test_a_checkpoint_of_another_model_is_refused(straight: Path) -> None:
+    task = Regression()
+    task.model.other = nn.Linear(1, 1)
+    with pytest.raises(ValueError, match=r"of another model: .*other\.bias"):
+        train(task, SETTINGS, straight)
+
+
+def test_streams_of_other_processes_are_not_guessed(tmp_path: Path) -> None:
+    train(Streamed(), STREAM, tmp_path, stop_after=3)
+    state = checkpoint.State(*_parts_of(Streamed()))
+    checkpoint.load(tmp_path, state)
+    ranks = [{"data": {"place": 3}, "sums": {}}] * 2
+    checkpoint.save(tmp_path, 3, state, ranks, main=True)
+    with pytest.raises(ValueError, match="saved by 2 processes"):
+        train(Streamed(), STREAM, tmp_path)
+
+
+def _parts_of(task: Heads) -> tuple[nn.Module, torch.optim.Optimizer, Averaged]:
+    return task.model, torch.optim.AdamW(task.model.parameters()), Averaged(task.model, 0.9)
+
+
+def test_sharding_needs_layers_to_shard(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="without fsdp"):
+        train_on(Regression(), SETTINGS, tmp_path, replace(EXACT, fsdp=True), quiet=True)
+
+
+def test_compiled_layers_keep_their_names(tmp_path: Path) -> None:
+    with torch.compiler.set_stance("force_eager"):
+        train_on(Heads(), STREAM, tmp_path / "compiled", replace(EXACT, compile=True), quiet=True)
+    train(Heads(), STREAM, tmp_path / "plain")
+    assert losses(tmp_path / "compiled") == losses(tmp_path / "plain")
+    compiled, plain = (
+        load_file(tmp_path / name / "checkpoint.safetensors").keys() for name in ("compiled", "plain")
+    )
+    assert compiled == plain
