@@ -17,7 +17,7 @@ from .preferences import addon_preferences
 from .properties import OMNI123_PG_scene
 
 NO_PROMPT = "The prompt is empty. Describe the object in a few words."
-NO_INSTRUCTION = "The prompt is empty. Say what to change, such as: add armrests."
+NO_INSTRUCTION = "The instruction is empty. Say what to change, such as: add armrests."
 NO_IMAGE = "No image is chosen. Open an image, or choose one of the file."
 NO_MESH = "No mesh is selected. Select a mesh, and make it active."
 
@@ -129,7 +129,7 @@ class OMNI123_OT_edit(_Making, bpy.types.Operator):
     def missing(cls, context: bpy.types.Context) -> str:
         if requests.object_to_send(context) is None:
             return NO_MESH
-        return NO_INSTRUCTION if prompt_missing(context) else ""
+        return "" if context.scene.omni123.instruction.strip() else NO_INSTRUCTION
 
     def ask(self, context: bpy.types.Context) -> requests.Asked:
         return requests.edit(context)
@@ -174,10 +174,33 @@ class OMNI123_OT_previous_mesh(bpy.types.Operator):
         return {"FINISHED"}
 
 
+class OMNI123_OT_show_colours(bpy.types.Operator):
+    """Show the vertices' colours in this viewport's Solid mode"""
+
+    bl_idname = "omni123.show_colours"
+    bl_label = "Show in Viewport"
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        return colours_hidden(context)
+
+    def execute(self, context: bpy.types.Context) -> Result:
+        context.space_data.shading.color_type = "VERTEX"
+        return {"FINISHED"}
+
+
+def colours_hidden(context: bpy.types.Context) -> bool:
+    """Whether the active object has colours that its viewport does not show."""
+    space, obj = context.space_data, requests.object_to_send(context)
+    if obj is None or space is None or space.type != "VIEW_3D" or not len(obj.data.color_attributes):
+        return False
+    return space.shading.type == "SOLID" and space.shading.color_type != "VERTEX"
+
+
 MAKING: dict[Mode, type[_Making]] = {
     "WORDS": OMNI123_OT_generate,
     "IMAGE": OMNI123_OT_generate_from_image,
     "EDIT": OMNI123_OT_edit,
     "VIEWS": OMNI123_OT_draw_views,
 }
-CLASSES = (*MAKING.values(), OMNI123_OT_previous_mesh)
+CLASSES = (*MAKING.values(), OMNI123_OT_previous_mesh, OMNI123_OT_show_colours)

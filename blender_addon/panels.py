@@ -14,18 +14,19 @@ from .core.offers import MAKES, MODES, colours, fills_boxes, lacking, makes_shap
 from .core.pace import time_words
 from .core.problems import Problem
 from .core.session import Session
-from .making import MAKING, task_of
+from .making import MAKING, colours_hidden, task_of
 from .properties import OMNI123_PG_scene
 from .requests import object_to_send
 
 RECENT = 4
 COLUMNS = 3  # of pictures
 ICONS = {"placed": "CHECKMARK", "failed": "ERROR", "cancelled": "X", "arrived": "IMPORT"}
-PLACEHOLDERS = {
-    "WORDS": "a round wooden table",
-    "IMAGE": "words that help, or none",
-    "EDIT": "add armrests",
-    "VIEWS": "a round wooden table",
+# mode -> where its words are kept, and an example of them
+PROMPTS = {
+    "WORDS": ("prompt", "a round wooden table"),
+    "IMAGE": ("image_words", "words that help, or none"),
+    "EDIT": ("instruction", "add armrests"),
+    "VIEWS": ("prompt", "a round wooden table"),
 }
 BUTTONS = {"WORDS": "MESH_MONKEY", "IMAGE": "MESH_MONKEY", "EDIT": "GREASEPENCIL", "VIEWS": "VIEW_CAMERA"}
 CHARACTER_WIDTH = 6.4  # pixels at UI scale 1, for wrapping sentences
@@ -59,12 +60,13 @@ class OMNI123_PT_main(_Sidebar, bpy.types.Panel):
         _draw_modes(layout, settings, session)
         _draw_source(layout, context, settings)
         if settings.mode != "VIEWS" or settings.views_of == "WORDS":
-            layout.prop(settings, "prompt", text="", placeholder=PLACEHOLDERS[settings.mode])
+            name, placeholder = PROMPTS[settings.mode]
+            layout.prop(settings, name, text="", placeholder=placeholder)
         row = layout.row()
         row.scale_y = 1.5
         button = MAKING[settings.mode]
         row.operator(button.bl_idname, icon=BUTTONS[settings.mode])
-        _draw_make(layout, settings, session)
+        _draw_make(layout, context, session)
         missing = button.missing(context)
         if missing:
             hint = layout.column()
@@ -121,9 +123,9 @@ def _draw_source(layout: bpy.types.UILayout, context: bpy.types.Context, setting
                 row.operator("omni123.previous_mesh", icon="FILE_REFRESH")
 
 
-def _draw_make(layout: bpy.types.UILayout, settings: OMNI123_PG_scene, session: Session) -> None:
+def _draw_make(layout: bpy.types.UILayout, context: bpy.types.Context, session: Session) -> None:
     """What to make of words, and whether it comes coloured. What the model does not do is greyed."""
-    known = session.capabilities()
+    known, settings = session.capabilities(), context.scene.omni123
     if settings.mode == "WORDS":
         row = layout.row(align=True)
         for task in MAKES:
@@ -132,8 +134,11 @@ def _draw_make(layout: bpy.types.UILayout, settings: OMNI123_PG_scene, session: 
             part.prop_enum(settings, "make", task)
     if makes_shape(task_of(settings, settings.mode)):
         row = layout.row()
-        row.enabled = colours(known) is not False
-        row.prop(settings, "color")
+        toggle = row.row()
+        toggle.enabled = colours(known) is not False
+        toggle.prop(settings, "color")
+        if colours_hidden(context):
+            row.operator("omni123.show_colours", icon="COLOR")
 
 
 def _draw_lacking(layout: bpy.types.UILayout, context: bpy.types.Context, session: Session) -> None:

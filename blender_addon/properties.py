@@ -13,7 +13,7 @@ def _something_chosen(settings: OMNI123_PG_scene, context: bpy.types.Context) ->
     """Whoever types or chooses an image will press the button: the backend loads its model meanwhile."""
     from . import runtime
 
-    if settings.prompt.strip() or settings.image is not None:
+    if settings.prompt.strip() or settings.instruction.strip() or settings.image is not None:
         runtime.warm_up()
 
 
@@ -35,6 +35,13 @@ class OMNI123_PG_scene(bpy.types.PropertyGroup):
         options={"TEXTEDIT_UPDATE"},
         update=_something_chosen,
     )
+    instruction: bpy.props.StringProperty(
+        name="Instruction",
+        description="What to change, in a few words",
+        options={"TEXTEDIT_UPDATE"},
+        update=_something_chosen,
+    )
+    image_words: bpy.props.StringProperty(name="Words", description="What the image shows, where that helps")
     image: bpy.props.PointerProperty(
         name="Image",
         description="What the shape shall look like",

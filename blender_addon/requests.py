@@ -47,18 +47,18 @@ def from_image(context: bpy.types.Context) -> Asked:
     settings = context.scene.omni123
     if settings.image is None:
         raise ProblemError(from_error(ProtocolError("bad_image", "No image is chosen.", hint="Choose one.")))
-    spec = JobSpec(task="image_to_shape", prompt=settings.prompt, inputs=("image",), **_options(settings))
-    title = settings.prompt.strip() or settings.image.name
+    words = settings.image_words.strip()
+    spec = JobSpec(task="image_to_shape", prompt=words, inputs=("image",), **_options(settings))
+    title = words or settings.image.name
     return Asked(spec=spec, target=_at_cursor(context, title=title), files=(image_file(settings.image),))
 
 
 def edit(context: bpy.types.Context) -> Asked:
     settings, obj = context.scene.omni123, _mesh_object(context)
-    _check_prompt(settings)
     seen = see(obj, context.view_layer)
     kind, data, source = _shape(obj, seen)
-    spec = JobSpec(task="edit_shape", prompt=settings.prompt, inputs=(kind,), **_options(settings))
-    return Asked(spec=spec, target=_in_place(context, source, settings.prompt), files=(data,))
+    spec = JobSpec(task="edit_shape", prompt=settings.instruction, inputs=(kind,), **_options(settings))
+    return Asked(spec=spec, target=_in_place(context, source, settings.instruction), files=(data,))
 
 
 def views_of_object(context: bpy.types.Context) -> Asked:
@@ -177,12 +177,12 @@ def _from_canonical(record: OMNI123_PG_object) -> NDArray[np.float64]:
     return np.column_stack([record.scale * np.eye(3), -record.scale * np.array(record.center)])
 
 
-def _in_place(context: bpy.types.Context, source: Source, prompt: str) -> Target:
+def _in_place(context: bpy.types.Context, source: Source, instruction: str) -> Target:
     (x0, y0, z0), (x1, y1, z1) = source.low, source.high
     return Target(
         location=((x0 + x1) / 2, (y0 + y1) / 2, z0),
         size=max(x1 - x0, y1 - y0, z1 - z0),
         scene=context.scene.name,
-        title=f"{source.object}: {prompt.strip()}",
+        title=f"{source.object}: {instruction.strip()}",
         source=source,
     )

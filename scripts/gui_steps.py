@@ -249,7 +249,7 @@ def imaged_edited_and_viewed(client: Any) -> Iterator[float]:
         bpy.ops.ed.undo_push(message="Cube")  # an operator called by a script makes no step
     cube = bpy.context.view_layer.objects.active
     name, mesh = cube.name, cube.data
-    settings.mode, settings.prompt = "EDIT", "put a ball on top"
+    settings.mode, settings.instruction = "EDIT", "put a ball on top"
     yield from asked("edit", client, "12-edit")
     assert bpy.data.objects[name].data != mesh, "the edit did not take the mesh's place"
     with over_view():

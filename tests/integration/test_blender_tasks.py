@@ -130,7 +130,7 @@ def test_an_image_without_pixels_is_refused_with_a_sentence(settings: Any) -> No
 def test_an_edit_takes_the_place_of_the_mesh_and_keeps_the_object(settings: Any) -> None:
     obj = cube()
     before, matrix, old = world_box(obj), obj.matrix_world.copy(), obj.data
-    settings.prompt, settings.color, settings.mode = "add armrests", False, "EDIT"
+    settings.instruction, settings.color, settings.mode = "add armrests", False, "EDIT"
     assert "Mine" in drawn(bpy.types.OMNI123_PT_main)
     assert bpy.ops.omni123.edit() == {"FINISHED"}
     assert [o.name for o in bpy.data.objects] == ["Mine"]
@@ -155,7 +155,7 @@ def test_modifiers_are_part_of_what_is_edited_and_then_switched_off(settings: An
     modifier.count = 3
     bpy.context.view_layer.update()
     wide = obj.dimensions.x
-    settings.prompt = "thicker"
+    settings.instruction = "thicker"
     bpy.ops.omni123.edit()
     bpy.context.view_layer.update()
     assert (modifier.show_viewport, modifier.show_render) == (False, False)
@@ -168,7 +168,7 @@ def test_modifiers_are_part_of_what_is_edited_and_then_switched_off(settings: An
 def test_a_mirrored_object_is_sent_outward_and_comes_back_so(settings: Any) -> None:
     obj = cube()
     obj.scale.x = -1.0
-    settings.prompt = "thicker"
+    settings.instruction = "thicker"
     bpy.ops.omni123.edit()
     normals = np.array([(p.center.normalized()).dot(p.normal) for p in obj.data.polygons])
     assert (normals > 0).all()
@@ -176,7 +176,7 @@ def test_a_mirrored_object_is_sent_outward_and_comes_back_so(settings: Any) -> N
 
 def test_an_edit_of_what_has_changed_meanwhile_stands_beside_it(settings: Any) -> None:
     obj = cube()
-    settings.prompt = "rounder"
+    settings.instruction = "rounder"
     job, mine = submit("edit"), obj.data
     mine.vertices[0].co.x -= 0.5
     pump_until(lambda: job.has_ended)
@@ -188,7 +188,7 @@ def test_an_edit_of_what_has_changed_meanwhile_stands_beside_it(settings: Any) -
 
 
 def test_an_untouched_object_of_the_model_sends_its_tokens(settings: Any) -> None:
-    settings.prompt, settings.color = "a ball", False
+    settings.prompt, settings.instruction, settings.color = "a ball", "rounder", False
     bpy.ops.omni123.generate()
     obj = bpy.context.view_layer.objects.active
     obj.location.x, obj.rotation_euler.z, obj.scale = 4.0, 1.0, (2.0, 2.0, 2.0)
@@ -227,7 +227,7 @@ def test_faces_keep_the_nearest_material(settings: Any) -> None:
     obj.data.materials.append(bpy.data.materials.new("Steel"))
     top = max(obj.data.polygons, key=lambda polygon: polygon.center.z)
     top.material_index = 1
-    settings.prompt = "rounder"
+    settings.instruction = "rounder"
     bpy.ops.omni123.edit()
     steel = [polygon for polygon in obj.data.polygons if polygon.material_index == 1]
     assert len(steel) == 2
@@ -263,14 +263,14 @@ def test_what_is_missing_is_said(settings: Any) -> None:
     bpy.context.scene.collection.objects.link(obj)
     bpy.context.view_layer.objects.active = obj
     obj.select_set(True)
-    settings.prompt = "add armrests"
+    settings.instruction = "add armrests"
     with pytest.raises(RuntimeError, match="“Empty” has no faces"):
         bpy.ops.omni123.edit()
 
 
 def test_a_source_is_asked_for_again_with_its_job(settings: Any) -> None:
     cube()
-    settings.prompt = "please refuse"
+    settings.instruction = "please refuse"
     with pytest.raises(RuntimeError, match="A sphere has no corners"):
         bpy.ops.omni123.edit()
     with pytest.raises(RuntimeError, match="A sphere has no corners"):
