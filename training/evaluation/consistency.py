@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 
 from backend.events import Request, Result
@@ -22,7 +23,7 @@ from backend.sequence import VIEWS
 from training.data.pictures import as_images, as_pixels
 from training.evaluation import images
 from training.evaluation.pictured import Pictured, pictured
-from training.evaluation.reconstruction import drawn
+from training.evaluation.reconstruction import ENCODED, drawn, encoded
 from training.evaluation.render import blank, render
 from training.evaluation.report import Report
 from training.evaluation.requests import in_order
@@ -67,8 +68,9 @@ def views_report(
     pipeline: Pipeline, data: Path, settings: ViewSettings, before: Pipeline | None = None
 ) -> Report:
     """Raises DataError where the data holds no such shapes."""
-    tokenizer = pipeline.tokenizers["image"]
-    assert tokenizer is not None, "a pipeline that draws views has an image tokenizer"
+    pictures = pipeline.parts.pictures
+    assert pictures is not None, "a pipeline that draws views has an image tokenizer"
+    tokenizer = pictures.tokenizer
     size = max(_LEAST, tokenizer.config.size)
     shapes = pictured(data, settings.split, settings.count, settings.seed)
     models = {"": pipeline} if before is None else {"": pipeline, "before: ": before}
@@ -108,7 +110,10 @@ def views_of_shapes(
 ) -> dict[str, list[Seen]]:
     """Six views of each shape, one by one and in one chain, as far as the model offers these."""
     true = [_true_views(shape) for shape in shapes]
-    sources = [Request(mesh=shape.mesh, prompt=shape.caption, cells=settings.cells) for shape in shapes]
+    sources = [
+        Request(tokens=tokens_of(pipeline, shape), prompt=shape.caption, cells=settings.cells)
+        for shape in shapes
+    ]
     made = _six(pipeline, sources, settings)
     return {
         way: [
@@ -117,6 +122,14 @@ def views_of_shapes(
         ]
         for way, drawn_views in made.items()
     }
+
+
+def tokens_of(pipeline: Pipeline, shape: Pictured) -> NDArray[np.uint16]:
+    """Codes of a true shape, made once for all its views."""
+    known = pipeline.parts.shapes
+    assert known is not None, "a pipeline that draws views of shapes has a shape tokenizer"
+    codes = encoded(known.tokenizer, shape.points[:ENCODED], shape.normals[:ENCODED])[0]
+    return codes.cpu().numpy().astype(np.uint16)
 
 
 def views_and_shapes(

@@ -171,7 +171,8 @@ def _unedited(points: Floats, target: Mesh, target_points: Floats) -> Floats:
     spacing = float(np.median(tree.query(target_points[:1000], k=2)[0][:, 1]))
     near = tree.query(points)[0] < COPIES * spacing
     still = distance_to(target, points) < STILL
-    return points[near & still][:FOLLOWED]
+    kept: Floats = points[near & still][:FOLLOWED]
+    return kept
 
 
 def distance_to(mesh: Mesh, points: Floats) -> NDArray[np.float64]:

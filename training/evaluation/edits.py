@@ -12,15 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backend.events import Request
+from backend.failures import RequestError
 from backend.geometry.canonical import LONGEST_SIDE
 from backend.geometry.mesh import Mesh
 from backend.geometry.sampling import sample_surface
-from backend.geometry.surface import EmptySurfaceError, extract_surface
-from backend.jobs import RunsJobs
-from backend.shape_tokenizer.interface import ShapeTokenizer
+from backend.pipeline import Pipeline
+from backend.plan import plan
 from training.evaluation.edited_shapes import COMPARED, FOLLOWED, STILL, Edit, distance_to
 from training.evaluation.neighbours import TrainingEdits
-from training.evaluation.reconstruction import ENCODED, reconstruct
+from training.evaluation.reconstruction import ENCODED, encoded
 from training.evaluation.render import blank, render
 from training.evaluation.requests import in_order
 from training.evaluation.scores import F_THRESHOLD, surface_distance
@@ -29,7 +29,7 @@ from training.evaluation.tables import Row, Table, Value
 
 MODEL, FLOOR, NO_EDIT, NEIGHBOUR = (
     "model",
-    "true target through the tokenizer",
+    "true target's tokens",
     "no edit",
     "nearest training pair",
 )
@@ -45,6 +45,7 @@ NOTES = (
     f"source's longest side; unedited is what lies within {STILL} of the true target's outer surface; median "
     "and 90th percentile over the points of all edits, each edit counting alike",
     "failed: results without a surface; their distances do not exist and are left out",
+    f"{FLOOR}: the pipeline's mesh of the true target's codes, what perfect tokens would come to",
     f"{NEIGHBOUR}: the target of the training edit whose words are most similar, of the 16 whose sources are "
     "nearest",
 )
@@ -60,7 +61,7 @@ class Score:
     moved: NDArray[np.float64] | None = None  # shares of the source's size, sorted
 
 
-def edited(pipeline: RunsJobs, edits: Sequence[Edit], cells: int, seed: int = 0) -> list[Mesh | None]:
+def edited(pipeline: Pipeline, edits: Sequence[Edit], cells: int, seed: int = 0) -> list[Mesh | None]:
     """What the model makes of the sources' meshes, in their frame."""
     requests = [
         Request(task="edit_shape", prompt=edit.instruction, mesh=edit.source, seed=seed + number, cells=cells)
@@ -69,14 +70,20 @@ def edited(pipeline: RunsJobs, edits: Sequence[Edit], cells: int, seed: int = 0)
     return [None if a.result is None else a.result.mesh for a in in_order(pipeline, requests)]
 
 
-def through_tokenizer(tokenizer: ShapeTokenizer, edits: Sequence[Edit], cells: int) -> list[Mesh | None]:
-    """The true targets encoded and decoded: the floor for whoever writes such tokens."""
+def of_true_tokens(pipeline: Pipeline, edits: Sequence[Edit], cells: int) -> list[Mesh | None]:
+    """What the pipeline makes of the true targets' tokens: the floor for whoever writes such tokens."""
     made: list[Mesh | None] = []
+    shapes = pipeline.parts.shapes
+    assert shapes is not None, "a pipeline that edits has a shape tokenizer"
     for edit in edits:
-        field = reconstruct(tokenizer, edit.target_points[:ENCODED], edit.target_normals[:ENCODED])
+        request = Request(task="edit_shape", prompt=edit.instruction, mesh=edit.source, cells=cells)
+        planned = plan(request, pipeline.offer)
+        codes = encoded(shapes.tokenizer, edit.target_points[:ENCODED], edit.target_normals[:ENCODED])[0]
         try:
-            made.append(extract_surface(field, cells=cells))
-        except EmptySurfaceError:
+            sources = pipeline.parts.sources.read(request, planned.layout, planned.cells)
+            surface = shapes.surface(codes.cpu(), planned, sources, lambda: None)
+            made.append(shapes.placed(surface.mesh, sources.placement))
+        except RequestError:
             made.append(None)
     return made
 
@@ -111,18 +118,14 @@ def _score(edit: Edit, points: NDArray[np.float32], moved: NDArray[np.float64] |
 
 
 def compare(
-    pipeline: RunsJobs,
-    tokenizer: ShapeTokenizer,
-    edits: Sequence[Edit],
-    known: TrainingEdits | None,
-    cells: int,
+    pipeline: Pipeline, edits: Sequence[Edit], known: TrainingEdits | None, cells: int
 ) -> tuple[dict[str, list[Score]], list[Mesh | None]]:
     """Scores of the model and of everything it is compared with, and the model's meshes."""
     meshes = edited(pipeline, edits, cells)
     scores = {MODEL: score_meshes(edits, meshes), NO_EDIT: unedited_scores(edits)}
     if known is not None:
         scores[NEIGHBOUR] = score_points(edits, lambda e: known.target(e.source_points, e.instruction)[1])
-    scores[FLOOR] = score_meshes(edits, through_tokenizer(tokenizer, edits, cells))
+    scores[FLOOR] = score_meshes(edits, of_true_tokens(pipeline, edits, cells))
     scores[TRUTH] = score_points(edits, lambda edit: edit.target_points[COMPARED:])
     return scores, meshes
 

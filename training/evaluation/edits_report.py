@@ -9,7 +9,6 @@ from pathlib import Path
 from backend.geometry.mesh import Mesh
 from backend.pipeline import Pipeline
 from training.data.edits.settings import KINDS
-from training.data.pool import LocalPool, PoolSettings
 from training.data.steps import Pool
 from training.evaluation.edited_shapes import Edit, fresh_edits, held_out_pairs, read_edits
 from training.evaluation.edits import AVERAGED, MODEL, Score, compare, panels, table
@@ -31,17 +30,13 @@ class EditSettings:
     fresh: int = 12  # procedural objects of unseen seeds, each with all its edits
     cells: int = 96  # surface grid cells along one axis
     shown: int = 24  # edits on the sheet
-    processes: int = 2
 
     def wanted(self, kind: str) -> int:
         return self.averaged if kind in AVERAGED else self.others
 
 
-def edits_report(pipeline: Pipeline, data: Path, settings: EditSettings) -> Report:
-    """Raises DataError where the data holds no such edits."""
-    shapes = pipeline.parts.shapes
-    assert shapes is not None, "a pipeline that edits has a shape tokenizer"
-    pool: Pool = LocalPool(PoolSettings(processes=settings.processes))
+def edits_report(pipeline: Pipeline, data: Path, settings: EditSettings, pool: Pool) -> Report:
+    """Pairs are read in the pool. Raises DataError where the data holds no such edits."""
     held_out = read_edits(held_out_pairs(data, settings.split, settings.wanted), pool)
     seeds = range(FRESH_SEEDS, FRESH_SEEDS + settings.fresh)
     groups = {
@@ -50,7 +45,7 @@ def edits_report(pipeline: Pipeline, data: Path, settings: EditSettings) -> Repo
     }
     known = TrainingEdits(data, pipeline.text)
     made = {
-        title: (edits, *compare(pipeline, shapes.tokenizer, edits, known, settings.cells))
+        title: (edits, *compare(pipeline, edits, known, settings.cells))
         for title, edits in groups.items()
         if edits
     }
@@ -67,11 +62,9 @@ def _sections(
     made: Mapping[str, tuple[list[Edit], Mapping[str, list[Score]], list[Mesh | None]]], count: int
 ) -> list[Section]:
     """Edits drawn by a seed from all groups."""
-    rows = [
-        row
-        for edits, scores, meshes in made.values()
-        for row in zip(edits, meshes, scores[MODEL], strict=True)
-    ]
-    chosen = [rows[number] for number in sorted(drawn(len(rows), count))]
-    heading = "Drawn by a seed, nothing picked: source, result, truth"
-    return [Section(heading=heading, panels=panels(*(list(part) for part in zip(*chosen, strict=True))))]
+    edits = [edit for own, _, _ in made.values() for edit in own]
+    meshes = [mesh for _, _, own in made.values() for mesh in own]
+    scores = [score for _, own, _ in made.values() for score in own[MODEL]]
+    chosen = sorted(drawn(len(edits), count))
+    shown = panels([edits[n] for n in chosen], [meshes[n] for n in chosen], [scores[n] for n in chosen])
+    return [Section(heading="Drawn by a seed, nothing picked: source, result, truth", panels=shown)]

@@ -5,6 +5,8 @@ All are drawn from seeds, so nobody picks them. Groups of one's own are the fold
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import trimesh
 from numpy.typing import NDArray
@@ -49,7 +51,7 @@ def _object(seed: int) -> Mesh:
 
 def _scene(rng: np.random.Generator) -> Mesh:
     """Six objects on a floor."""
-    floor = _part(trimesh.creation.box((8, 8, 0.1)), (0, 0, -0.05), rng)
+    floor = _part(trimesh.creation.box((4.4, 3.6, 0.1)), (0, 0, -0.05), rng)
     parts = [floor]
     for spot in ((-1.3, -1), (0, -1.2), (1.3, -1), (-1.3, 0.6), (0, 0.9), (1.3, 0.6)):
         mesh = _object(FIRST_SEED + 1000 + int(rng.integers(1000)))
@@ -84,8 +86,10 @@ def _limb(start: object, end: object, radius: float, color: object) -> Mesh:
     a, b = np.asarray(start, np.float64), np.asarray(end, np.float64)
     length = float(np.linalg.norm(b - a))
     body = trimesh.creation.capsule(height=length, radius=radius, count=[12, 12])
-    body.apply_transform(trimesh.geometry.align_vectors([0, 0, 1], (b - a) / length))
-    return _colored(body, a, color)
+    body.apply_translation(-body.bounds.mean(axis=0))
+    turn: Any = trimesh.geometry.align_vectors  # carries no types
+    body.apply_transform(turn([0, 0, 1], (b - a) / length))
+    return _colored(body, (a + b) / 2, color)
 
 
 def _ball(center: object, radius: float, color: object) -> Mesh:

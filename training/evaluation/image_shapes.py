@@ -165,7 +165,7 @@ def _mesh_score(case: Given, mesh: Mesh | None) -> Score:
 
 
 def _truth(case: Given) -> Score:
-    scored = _distance(case, case.shape.points[COMPARED : 2 * COMPARED])
+    scored = _distance(case, case.shape.points[-COMPARED:])
     return Score(kind=case.kind, silhouette=_silhouette(case, case.shape.mesh), **scored)
 
 

@@ -36,8 +36,10 @@ def edits(
     processes: Annotated[int, typer.Option(help="worker processes that read pairs")] = 2,
 ) -> None:
     """Chamfer and F1 of edits as in Table 10, what moved that should not have, and baselines."""
+    from training.data.pool import LocalPool, PoolSettings
     from training.evaluation.edits_report import EditSettings, edits_report
 
+    pool = LocalPool(PoolSettings(processes=processes))
     settings = EditSettings(
         split=split,
         averaged=count // 2,
@@ -45,9 +47,8 @@ def edits(
         fresh=fresh,
         cells=cells,
         shown=shown,
-        processes=processes,
     )
-    told(edits_report(loaded(weights, "edit_shape"), data, settings), out, weights)
+    told(edits_report(loaded(weights, "edit_shape"), data, settings, pool), out, weights)
 
 
 @one_sentence()
@@ -85,6 +86,47 @@ def views(
     told(views_report(loaded(weights, "shape_to_view"), data, settings, earlier), out, weights)
 
 
+@one_sentence()
+def whole(
+    weights: Weights,
+    data: Data,
+    out: Out,
+    baseline: Annotated[
+        list[Path] | None, typer.Option(help="another model folder to compare text to shape with")
+    ] = None,
+    before: Annotated[Path | None, typer.Option(help="the model before fine-tuning, for the views")] = None,
+    split: Split = "val",
+    prompts: Annotated[int, typer.Option(help="prompts, and as many captions kept out")] = 48,
+    edits: Annotated[int, typer.Option(help="pairs that add or remove, half of each")] = 100,
+    pictures: Annotated[int, typer.Option(help="pictures to make shapes of")] = 24,
+    viewed: Annotated[int, typer.Option(help="shapes whose views are compared")] = 12,
+    inception: Annotated[
+        Path | None, typer.Option(help="FID's published Inception weights as safetensors")
+    ] = None,
+    scorer: Annotated[Path | None, typer.Option(help="weights of our own judge, if not the shipped")] = None,
+    judge: Annotated[
+        list[Path] | None, typer.Option(help="folder of a published judge, ULIP-2 or Uni3D")
+    ] = None,
+) -> None:
+    """All of it for one model folder, with baselines: one JSON file, one Markdown page, and the sheets."""
+    from training.evaluation.whole import Counts, Whole, evaluate_all
+
+    counts = Counts(prompts=prompts, edits=edits, pictures=pictures, viewed=viewed)
+    asked = Whole(
+        weights=weights,
+        data=data,
+        out=out,
+        baselines=tuple(baseline or ()),
+        before=before,
+        split=split,
+        counts=counts,
+        inception=inception,
+        scorer=scorer,
+        judges=tuple(judge or ()),
+    )
+    typer.echo(" ".join(map(str, evaluate_all(asked, typer.echo))))
+
+
 def loaded(weights: Path, *tasks: str) -> Pipeline:
     """The model of a folder, if it offers all these tasks."""
     from backend.pipeline import Pipeline
@@ -111,3 +153,4 @@ def register(app: typer.Typer) -> None:
     app.command("edits")(edits)
     app.command("image-to-shape")(image_to_shape)
     app.command("views")(views)
+    app.command("all")(whole)

@@ -104,7 +104,8 @@ def _points(shard: Shard, row: int, *, count: int) -> Floats:
     """(count, 3) of a source, canonical."""
     points = _raw(shard, row, count)
     center, scale = _fit(points)
-    return (points - center) * scale
+    laid: Floats = (points - center) * scale
+    return laid
 
 
 def _fit(points: Floats) -> tuple[Any, np.float32]:

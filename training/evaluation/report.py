@@ -35,10 +35,10 @@ class Report:
 def write(report: Report, folder: Path, model: str) -> list[Path]:
     """Writes `<name>.json`, `.md` and, where there are panels, `.png` into the folder."""
     folder.mkdir(parents=True, exist_ok=True)
-    words, page = (folder / f"{report.name}{suffix}" for suffix in (".json", ".md"))
+    words, tables = (folder / f"{report.name}{suffix}" for suffix in (".json", ".md"))
     words.write_text(json.dumps({"model": model, **report.json()}, indent=1) + "\n", encoding="utf-8")
-    page.write_text(report.markdown(), encoding="utf-8")
-    written = [words, page]
+    tables.write_text(report.markdown(), encoding="utf-8")
+    written = [words, tables]
     shown = [section for section in report.sections if section.panels]
     if shown:
         written.append(folder / f"{report.name}.png")
