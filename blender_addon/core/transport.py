@@ -44,12 +44,12 @@ class CurveSocket:
         options: dict[int, int | bytes] = {
             zmq.LINGER: 0,
             zmq.SNDHWM: 64,
-            zmq.RCVHWM: 64,
+            # More than a backend sends until it forgets a Blender that is busy (30 s). At a full queue libzmq
+            # stops reading; if it then reconnects it may abort the process (its issue 3937).
+            zmq.RCVHWM: 10_000,
             zmq.MAXMSGSIZE: MIB,  # of one frame
             zmq.RECONNECT_IVL: 100,
             zmq.RECONNECT_IVL_MAX: 2_000,
-            zmq.HEARTBEAT_IVL: 2_000,
-            zmq.HEARTBEAT_TIMEOUT: 6_000,
             zmq.CURVE_SERVERKEY: endpoint.server_key.encode("ascii"),
             zmq.CURVE_PUBLICKEY: keys.public.encode("ascii"),
             zmq.CURVE_SECRETKEY: keys.secret.encode("ascii"),
