@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from backend.checkpoint import config_from_dict
 from backend.model.text.minilm import MiniLMTextEncoder
+from training.evaluation.neighbours import unit_embeddings
 from training.evaluation.scorers.interface import Cloud
 
 WEIGHTS = "retrieval.safetensors"
@@ -40,7 +41,25 @@ class RetrievalConfig:
     n_heads: int = 4
     embedding: int = 96
     sentence: int = 384  # width of a sentence embedding
-    dropout: float = 0.1
+    dropout: float = 0.1  # in the head on sentences, which are few
+
+
+class _Block(nn.Module):
+    """Pre-norm attention and feed-forward over the cells (B, C, W)."""
+
+    def __init__(self, width: int, n_heads: int) -> None:
+        super().__init__()
+        self.n_heads = n_heads
+        self.norm1, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.qkv, self.proj = nn.Linear(width, 3 * width), nn.Linear(width, width)
+        self.up, self.down = nn.Linear(width, 3 * width), nn.Linear(3 * width, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        B, C, W = x.shape
+        q, k, v = self.qkv(self.norm1(x)).view(B, C, 3, self.n_heads, -1).permute(2, 0, 3, 1, 4)
+        x = x + self.proj(F.scaled_dot_product_attention(q, k, v).transpose(1, 2).reshape(B, C, W))
+        out: Tensor = x + self.down(F.relu(self.up(self.norm2(x))))
+        return out
 
 
 class PointTextEncoder(nn.Module):
@@ -51,15 +70,10 @@ class PointTextEncoder(nn.Module):
         self.config = config
         width = config.width
         self.of_point = nn.Sequential(
-            nn.Linear(3 + 6 * len(_OCTAVES), width // 2), nn.GELU(), nn.Linear(width // 2, width)
+            nn.Linear(3 + 6 * len(_OCTAVES), width // 2), nn.ReLU(), nn.Linear(width // 2, width)
         )
         self.cells = nn.Parameter(0.02 * torch.randn(config.grid**3, width))
-        self.layers = nn.ModuleList(
-            nn.TransformerEncoderLayer(
-                width, config.n_heads, 4 * width, config.dropout, "gelu", batch_first=True, norm_first=True
-            )
-            for _ in range(config.n_layers)
-        )
+        self.layers = nn.ModuleList(_Block(width, config.n_heads) for _ in range(config.n_layers))
         self.norm = nn.LayerNorm(2 * width)
         self.of_shape = nn.Linear(2 * width, config.embedding)
         self.of_text = nn.Sequential(
@@ -105,24 +119,12 @@ class SentenceEncoder:
     @torch.no_grad()
     def encode(self, prompts: Sequence[str]) -> Tensor:
         """(n, 384) float32. Prompts of like length go together, so that little is padded."""
-        encoder, rows = self._encoder, torch.zeros(len(prompts), 384)
-        tokens = [
-            _cut(made.ids, encoder.max_tokens) for made in encoder.tokenizer.encode_batch(list(prompts))
-        ]
-        order = sorted(range(len(prompts)), key=lambda row: len(tokens[row]))
+        rows = torch.zeros(len(prompts), *self._encoder.widths)
+        order = sorted(range(len(prompts)), key=lambda row: len(prompts[row]))
         for start in range(0, len(order), _AT_ONCE):
             part = order[start : start + _AT_ONCE]
-            fed = nn.utils.rnn.pad_sequence([torch.tensor(tokens[row]) for row in part], batch_first=True)
-            lengths = torch.tensor([len(tokens[row]) for row in part])
-            real = torch.arange(fed.shape[1]) < lengths[:, None]
-            hidden = encoder.bert(fed, real).float() * real[..., None]
-            rows[part] = F.normalize(hidden.sum(dim=1), dim=-1)
+            rows[part] = torch.from_numpy(unit_embeddings(self._encoder, [prompts[row] for row in part]))
         return rows
-
-
-def _cut(ids: list[int], most: int) -> list[int]:
-    """With its last token, [SEP], whatever its length."""
-    return ids if len(ids) <= most else [*ids[: most - 1], ids[-1]]
 
 
 class RetrievalScorer:

@@ -31,7 +31,7 @@ FIRST_SEED = 30_000_000  # of the objects trained on; no data set draws from her
 JUDGED_SEED = 31_000_000  # of the objects that say how good the judge is
 JUDGED = 500  # of them
 POOL = 100  # texts that a shape is to find its own among
-STORED = 2048  # points kept of a shape, of which each step draws some
+STORED = 1024  # points kept of a shape, of which each step draws some
 Points = NDArray[np.float32]
 Watch = Callable[[str], None]
 
@@ -41,9 +41,9 @@ class RetrievalRecipe:
     """Everything the judge depends on, beside its data."""
 
     config: RetrievalConfig = field(default_factory=RetrievalConfig)
-    objects: int = 8000  # procedural ones
+    objects: int = 6000  # procedural ones
     captions: int = 2  # of each object
-    steps: int = 360
+    steps: int = 300
     batch: int = 256
     peak_lr: float = 1e-3
     warmup: int = 30
@@ -94,6 +94,7 @@ def dataset_pairs(data: Path, split: str, captions: int) -> Pairs:
 
 def run(recipe: RetrievalRecipe, data: Path | None, watch: Watch) -> tuple[PointTextEncoder, str]:
     """The judge and what it was made of, its skill on unseen objects included."""
+    watch(f"points of {recipe.objects} procedural objects")
     pairs = procedural_pairs(FIRST_SEED, recipe.objects, recipe.captions)
     made_of, judged_on = f"{recipe.objects} procedural objects", {}
     judged_on["procedural"] = procedural_pairs(JUDGED_SEED, JUDGED, 1)
@@ -124,8 +125,11 @@ def train(recipe: RetrievalRecipe, pairs: Pairs, watch: Watch) -> PointTextEncod
     torch.manual_seed(recipe.seed)
     rng = np.random.default_rng(recipe.seed)
     model = PointTextEncoder(recipe.config).train()
-    watch(f"sentence embeddings of {sum(map(len, pairs.captions))} captions")
-    sentences = SentenceEncoder().encode([text for said in pairs.captions for text in said])
+    every = [text for said in pairs.captions for text in said]
+    unlike = {text: number for number, text in enumerate(dict.fromkeys(every))}
+    watch(f"sentence embeddings of {len(unlike)} captions")
+    sentences = SentenceEncoder().encode(list(unlike))
+    number = np.array([unlike[text] for text in every])
     starts = np.cumsum([0, *map(len, pairs.captions)])
     optimizer = torch.optim.AdamW(
         model.parameters(), lr=recipe.peak_lr, weight_decay=recipe.weight_decay, betas=(0.9, 0.98)
@@ -134,7 +138,7 @@ def train(recipe: RetrievalRecipe, pairs: Pairs, watch: Watch) -> PointTextEncod
         for group in optimizer.param_groups:
             group["lr"] = recipe.peak_lr * _schedule(step, recipe)
         rows = rng.choice(len(pairs), min(recipe.batch, len(pairs)), replace=False)
-        said = torch.from_numpy(rng.integers(starts[rows], starts[rows + 1]))
+        said = torch.from_numpy(number[rng.integers(starts[rows], starts[rows + 1])])
         points = torch.from_numpy(np.stack([_seen(pairs.points[row], recipe, rng) for row in rows]))
         loss = contrast(model.shapes(points), model.texts(sentences[said]), model.log_scale.exp())
         optimizer.zero_grad()
@@ -142,7 +146,7 @@ def train(recipe: RetrievalRecipe, pairs: Pairs, watch: Watch) -> PointTextEncod
         optimizer.step()
         with torch.no_grad():
             model.log_scale.clamp_(max=float(np.log(100)))
-        if (step + 1) % 40 == 0:
+        if (step + 1) % 20 == 0:
             watch(f"step {step + 1} of {recipe.steps}, loss {loss.item():.3f}")
     return model.eval()
 
