@@ -27,7 +27,10 @@ def answers(pipeline: RunsJobs, requests: Sequence[Request]) -> Iterator[tuple[i
     while waiting or running:
         while waiting and len(running) < pipeline.jobs_at_once:
             number = waiting.pop()
-            running[number] = pipeline.start(requests[number], lambda: False)
+            try:
+                running[number] = pipeline.start(requests[number], lambda: False)
+            except RequestError as error:  # it cannot be planned
+                yield number, Answer(failure=error.message)
         for number in list(running):
             if (answer := _until_token(running[number])) is not None:
                 del running[number]
