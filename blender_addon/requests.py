@@ -65,7 +65,7 @@ def views_of_object(context: bpy.types.Context) -> Asked:
     settings, obj = context.scene.omni123, _mesh_object(context)
     kind, data, _ = _shape(obj, see(obj, context.view_layer))
     spec = JobSpec(task="shape_to_views", views=VIEWS, inputs=(kind,), **_sampling(settings))
-    return Asked(spec=spec, target=_at_cursor(context, title=obj.name), files=(data,))
+    return Asked(spec=spec, target=_at_cursor(context, title=f"{obj.name}, six views"), files=(data,))
 
 
 def views_of_words(context: bpy.types.Context) -> Asked:
