@@ -18,6 +18,7 @@ from training.data.cli import app as data
 from training.data.cli import one_sentence, progress_bar
 from training.data.steps import DataError
 from training.evaluation.cli import app as evaluate
+from training.experiments.cli import app as experiments
 
 if TYPE_CHECKING:  # commands import what they need, so that --help is quick
     from training.loop import Machine
@@ -26,6 +27,7 @@ if TYPE_CHECKING:  # commands import what they need, so that --help is quick
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
 app.add_typer(data, name="data")
 app.add_typer(evaluate, name="evaluate")
+app.add_typer(experiments, name="experiment")
 
 Preset = Annotated[str, typer.Option(help="mini or omni123-2b")]
 ShapeRun = Annotated[Path | None, typer.Option(help="run folder of the shape tokenizer")]

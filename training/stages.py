@@ -6,7 +6,7 @@ mean over samples, whatever was packed with what.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from backend.model.layers import DualBlock, SingleBlock
 from backend.model.text import TextEmbeddings, text_encoder
 from backend.model.text.embeddings import TextEncoder
+from backend.model.text.minilm import MINILM
 from backend.model.transformer import DualStreamTransformer
 from backend.sequence import Modality, PackedBatch, pack
 from backend.tasks import TASKS
@@ -33,7 +34,7 @@ from training.origin import Origin, origin_of, stages_done
 from training.recipes.stages import StageRecipe
 from training.recipes.tokens import drawn
 from training.stage_sheet import stage_sheet
-from training.starting_weights import fill
+from training.starting_weights import fill, point_heads
 from training.token_pools import open_pools
 from training.tokenizers import Tokenizers, trained_tokenizers
 
@@ -68,27 +69,29 @@ class StageTask(Stateless):
         *,
         start: Path | None = None,
         machine: Machine | None = None,
-        text: TextEncoder | None = None,
+        text: TextEncoder | CaptionEmbeddings | None = None,
     ) -> None:
         """start: the run of the stage before. Raises ValueError where it or the data does not fit.
 
-        text: the recipe's encoder, where it is at hand already.
+        text: the recipe's encoder, or embeddings of it that other tasks share, where they are at hand.
         """
         self.recipe, self.tokenizers, self.start = recipe, tokenizers, start
         self.machine = machine or Machine()
         dataset = Dataset(data)
-        self.pools = open_pools(dataset, recipe.pools, "train", tokenizers.hashes)
+        self._data = dataset.fingerprint(dataset.modalities)
+        only = None if recipe.subset is None else recipe.subset.keys(dataset)
+        self.pools = open_pools(dataset, recipe.pools, "train", tokenizers.hashes, only=only)
         self.held_out = open_pools(dataset, recipe.pools, "val", tokenizers.hashes)
         if not self.pools:
             raise ValueError(f"{data} has no tokens of {', '.join(recipe.pools)}; run `omni123-train tokens`")
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-        encoder = text or text_encoder(recipe.text_encoder, device=device)
-        self.captions = CaptionEmbeddings(encoder, MEMORY if device == "cpu" else 0)
+        self.captions = text if isinstance(text, CaptionEmbeddings) else _captions(recipe, text)
         torch.manual_seed(recipe.loop.seed)
         self.transformer = DualStreamTransformer(recipe.config)
         self.new = sorted(self.transformer.state_dict()) if start is None else fill(self.transformer, start)
+        point_heads(self.transformer, self.new, tokenizers)
         self.transformer.set_codebooks(*tokenizers.codebooks(recipe.config))
         self.model: nn.Module = self.transformer
+        self.notes = list(self._noted())  # what whoever starts a run should know, a sentence each
 
     @cached_property
     def flops_per_token(self) -> float:
@@ -98,14 +101,12 @@ class StageTask(Stateless):
         flops = sum(chance * sample_flops(config, parts, layout) for chance, layout in layouts)
         return flops / sum(chance * layout.n_positions(config.lengths) for chance, layout in layouts)
 
-    @property
-    def notes(self) -> list[str]:
-        """What whoever starts a run should know: a sentence each."""
-        lacking = [name for name in self.recipe.pools if name not in self.pools]
-        said = [f"The data has nothing for the pool {name}: it is left out." for name in lacking]
+    def _noted(self) -> Iterator[str]:
+        for name in self.recipe.pools:
+            if name not in self.pools:
+                yield f"The data has nothing for the pool {name}: it is left out."
         if self.start is not None and self.new:
-            said.append(f"New in this stage: {', '.join(self.new)}.")
-        return said
+            yield f"New in this stage: {', '.join(self.new)}."
 
     @property
     def trained(self) -> tuple[str, ...]:
@@ -119,6 +120,7 @@ class StageTask(Stateless):
             stages=(*(() if self.start is None else stages_done(self.start)), self.recipe.name),
             tasks=tuple(dict.fromkeys((*before, *self.trained))),
             tokenizers=dict(self.tokenizers.hashes),
+            data=self._data,
         )
 
     def parts(self, step: int, rank: int, world: int) -> list[Part]:
@@ -194,18 +196,29 @@ class StageTask(Stateless):
 
     def evaluate(self, model: nn.Module) -> dict[str, float]:
         """Losses of each task on held-out samples."""
+        return {
+            f"val/{task}": float(self.sample_losses(model, samples).mean())
+            for task, samples in self._watched.items()
+        }
+
+    def sample_losses(self, model: nn.Module, samples: Sequence[Drawn]) -> Tensor:
+        """Mean cross-entropy of each (n,), however many there are; of no gradient."""
         device = next(model.parameters()).device
-        figures = {}
-        for task, samples in self._watched.items():
-            parts = [samples[start : start + AT_ONCE] for start in range(0, len(samples), AT_ONCE)]
-            losses = [self._losses(model, self._part(few).to(device))[0] for few in parts]
-            figures[f"val/{task}"] = float(torch.cat(losses).mean())
-        return figures
+        parts = [samples[start : start + AT_ONCE] for start in range(0, len(samples), AT_ONCE)]
+        with torch.no_grad():
+            return torch.cat([self._losses(model, self._part(few).to(device))[0] for few in parts])
 
     def sheet(self, model: nn.Module) -> list[Section] | None:
         """What the model makes of some of the samples whose losses are watched."""
         assert isinstance(model, DualStreamTransformer)
         return stage_sheet(model, self._watched, self.tokenizers, self.captions)
+
+
+def _captions(recipe: StageRecipe, text: TextEncoder | None) -> CaptionEmbeddings:
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    encoder = text or text_encoder(recipe.text_encoder, device=device)
+    on_cpu = device == "cpu" or recipe.text_encoder == MINILM
+    return CaptionEmbeddings(encoder, MEMORY if on_cpu else 0)
 
 
 def load_stage(
@@ -221,5 +234,10 @@ def load_stage(
     """The task of a run folder, in which it notes where the run comes from. Raises ValueError."""
     tokenizers = trained_tokenizers(shape_run, image_run if recipe.config.n_image_codes else None)
     task = StageTask(recipe, data, tokenizers, start=start, machine=machine)
+    before = origin_of(run).data
+    if before and before != task.origin().data:
+        task.notes.append(
+            "The data has changed since this run began: what follows is not what it would have been."
+        )
     task.origin().save(run)
     return task

@@ -73,10 +73,23 @@ class TokenSample:
 class TokenPool:
     """The samples of one pool and split that are tokenised; none where the dataset lacks what it needs."""
 
-    def __init__(self, pool: Pool, dataset: Dataset, split: str, hashes: Hashes) -> None:
-        """Raises ValueError for tokens that were made by other tokenizers than those of these hashes."""
+    def __init__(
+        self,
+        pool: Pool,
+        dataset: Dataset,
+        split: str,
+        hashes: Hashes,
+        *,
+        only: frozenset[str] | None = None,
+    ) -> None:
+        """only: keys of the assets whose samples are wanted, if not all; pictures are no assets.
+
+        Raises ValueError for tokens that were made by other tokenizers than those of these hashes.
+        """
         self.name, self._dataset = pool.name, dataset
         self._columns, joined = _joined(pool, dataset, split)
+        if only is not None and "shapes" in pool.modalities:
+            joined = [(files, _rows_of(dataset, files, rows, only)) for files, rows in joined]
         self._files = [files for files, _ in joined]
         for column, modality in enumerate(self._columns.values()):
             for files in self._files if modality in _MADE_BY else ():
@@ -126,11 +139,26 @@ class TokenPool:
         return tuple(map(tuple, self._row(file, place, levels))) if place >= 0 else ()
 
 
-def open_pools(dataset: Dataset, names: Iterable[str], split: str, hashes: Hashes) -> dict[str, TokenPool]:
+def open_pools(
+    dataset: Dataset,
+    names: Iterable[str],
+    split: str,
+    hashes: Hashes,
+    *,
+    only: frozenset[str] | None = None,
+) -> dict[str, TokenPool]:
     """Those of the named pools of which this split has samples, in the order of Table 1."""
     wanted = set(names)
-    pools = [TokenPool(pool, dataset, split, hashes) for pool in POOLS if pool.name in wanted]
+    pools = [TokenPool(pool, dataset, split, hashes, only=only) for pool in POOLS if pool.name in wanted]
     return {pool.name: pool for pool in pools if len(pool)}
+
+
+def _rows_of(
+    dataset: Dataset, files: Sequence[str], rows: NDArray[np.int64], keys: frozenset[str]
+) -> NDArray[np.int64]:
+    """Those rows of a bucket whose assets have one of these keys."""
+    names = dataset.open(files[0]).texts("key")
+    return rows[np.array([names[row] in keys for row in rows[:, 0]], dtype=bool)]
 
 
 def _joined(pool: Pool, dataset: Dataset, split: str) -> tuple[Mapping[str, str], Joined]:

@@ -10,6 +10,7 @@ from backend.model.config import TransformerConfig
 from backend.sequence import VIEWS
 from backend.tasks import TASKS
 from training.data.shards.pools import POOLS, pool_of
+from training.data.shards.subset import Subset
 from training.loop import LoopSettings
 
 Stage = Literal["pt1", "pt2", "ct", "sft", "edit"]
@@ -44,6 +45,7 @@ class StageRecipe:
     # six in each gives Table 6's tokens seen (0.151 T; from one to six would give 0.106 T), and there are no
     # more view tokens.
     views: tuple[int, int] = (len(VIEWS), len(VIEWS))
+    subset: Subset | None = None  # of the assets, for experiments with few; pictures all stay
     image_pixels: int  # sides of an image before it is tokenised
     devices: int  # that the recipe is meant for; any number trains the same effective batch
 
@@ -61,6 +63,8 @@ class StageRecipe:
         fewest, most = self.views
         if not 1 <= fewest <= most <= len(VIEWS):
             raise ValueError(f"stage {self.name}: views are {self.views}, they must be from 1 to 6")
+        if self.subset is not None and "edits" in self.pools:
+            raise ValueError(f"stage {self.name}: a subset of the assets leaves pairs of edits undecided")
         self._check_modalities()
 
     def _check_modalities(self) -> None:
