@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
+from threading import Lock
 
 import torch
 from torch import Tensor
@@ -25,6 +26,7 @@ class CaptionEmbeddings:
         self.encoder, self.memory = encoder, memory
         self._kept: OrderedDict[str, tuple[Tensor, ...]] = OrderedDict()  # real tokens of each part (t, W)
         self._bytes = 0
+        self._lock = Lock()  # the loop reads ahead in a thread while held-out losses are computed
 
     def rows(self, captions: Sequence[str | None]) -> TextEmbeddings:
         """float32; None gives a row without a single token, for dropped text."""
@@ -35,11 +37,12 @@ class CaptionEmbeddings:
             for tokens, width in zip(self.encoder.tokens, self.encoder.widths, strict=True)
         ]
         masks = [torch.zeros(part.shape[:2], dtype=torch.bool) for part in parts]
-        for row, caption in enumerate(captions):
-            if caption is not None:
-                for part, mask, own in zip(parts, masks, self._of(caption), strict=True):
-                    part[row, : len(own)], mask[row, : len(own)] = own.float(), True
-        self._forget()
+        with self._lock:
+            for row, caption in enumerate(captions):
+                if caption is not None:
+                    for part, mask, own in zip(parts, masks, self._of(caption), strict=True):
+                        part[row, : len(own)], mask[row, : len(own)] = own.float(), True
+            self._forget()
         return TextEmbeddings(tuple(parts), tuple(masks))
 
     def _of(self, caption: str) -> tuple[Tensor, ...]:

@@ -19,8 +19,8 @@ from training.data.shards.pools import pool_of
 from training.recipes.stages import StageRecipe
 from training.token_pools import Codes, TokenPool, TokenSample
 
-# A source picture has the token of its view in half of the draws, once a model has such tokens (section 4.5):
-# a picture that an artist brings has no view that anyone knows.
+# How often the source of continued training's image_to_view carries its own view token (section 4.5). Not
+# always: a picture that an artist brings has no view that anyone knows. Those of pre-training never do.
 POSED = 0.5
 
 
@@ -95,7 +95,7 @@ def _views(
     if "views before" in slots:  # N and M of Table 7's last row: at least one comes first
         first = int(rng.integers(1, count + 1))
         return tuple(order[:first]), tuple(order[first:count])
-    posed = "given" in slots and recipe.config.n_views and rng.random() < POSED
+    posed = "given" in slots and task.stage == "ct" and rng.random() < POSED
     given = count if "given views" in slots else int(bool(posed))
     made = count if "views" in slots else int("view" in slots)
     return tuple(order[:given]), tuple(order[given : given + made])

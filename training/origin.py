@@ -17,6 +17,7 @@ class Origin:
     stages: tuple[str, ...]  # earlier ones with their steps, then this run's own
     tasks: tuple[str, ...]  # that one of the stages has trained on data
     tokenizers: Mapping[str, str]  # hash of the weights of each modality's
+    data: str = ""  # fingerprint of what this run reads
 
     def save(self, run: Path) -> None:
         run.mkdir(parents=True, exist_ok=True)
@@ -29,7 +30,7 @@ def origin_of(run: Path) -> Origin:
     if not path.is_file():
         return Origin(stages=("text_to_shape",), tasks=("text_to_shape",), tokenizers={})
     raw = json.loads(path.read_text(encoding="utf-8"))
-    return Origin(stages=tuple(raw["stages"]), tasks=tuple(raw["tasks"]), tokenizers=raw["tokenizers"])
+    return Origin(**raw | {"stages": tuple(raw["stages"]), "tasks": tuple(raw["tasks"])})
 
 
 def stages_done(run: Path) -> tuple[str, ...]:

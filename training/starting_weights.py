@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 
 from backend.checkpoint import config_from_dict
+from backend.image_tokenizer.interface import ImageTokenizer
 from backend.model.config import TransformerConfig
-from backend.model.transformer import DualStreamTransformer
+from backend.model.transformer import HEAD_STD, DualStreamTransformer
 from backend.sequence import SPECIALS
+from backend.shape_tokenizer.interface import ShapeTokenizer
 from training.loop import averaged_weights, saved_recipe
+from training.tokenizers import Tokenizers
 
 _ADDED = ("image_wte.", "image_head.", "image_proj.", "view_wte.")  # names of what a stage may add
 
@@ -64,3 +69,20 @@ def _start_views(transformer: DualStreamTransformer) -> None:
     """A view token begins as the start token that has opened pictures until now."""
     begin = transformer.image_wte.weight[-SPECIALS]
     transformer.view_wte.weight.copy_(begin.expand_as(transformer.view_wte.weight))
+
+
+@torch.no_grad()
+def point_heads(transformer: DualStreamTransformer, new: Sequence[str], tokenizers: Tokenizers) -> None:
+    """Heads that are new begin as random projections of the codebooks, at a quiet head's length.
+
+    Codes that look alike then rise together from the first step on; a head of unrelated rows has to meet each
+    code many times before it tells it from any other. The rows are free to part.
+    """
+    heads: dict[str, ShapeTokenizer | ImageTokenizer] = {"lm_head.weight": tokenizers.shape}
+    if tokenizers.image is not None and transformer.config.n_image_codes:
+        heads["image_head.weight"] = tokenizers.image
+    for name in sorted(heads.keys() & set(new)):
+        weight, codes = transformer.get_parameter(name), heads[name].codebook().detach().float().cpu()
+        width = weight.shape[1]
+        axes = torch.linalg.qr(torch.randn(width, codes.shape[1]))[0].T
+        weight[: len(codes)] = F.normalize(codes, dim=-1) @ axes * (HEAD_STD * width**0.5)

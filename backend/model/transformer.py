@@ -28,6 +28,8 @@ from backend.model.rope import rotary_table
 from backend.model.text.embeddings import TextEmbeddings
 from backend.sequence import SPECIALS, Modality, PackedBatch, Vocabulary
 
+HEAD_STD = 0.02  # of the rows of an output head that starts quiet
+
 
 class Conditioning(NamedTuple):
     """What enters the conditioning stream: tokens (B, C, D) and which of them are real (B, C) bool."""
@@ -105,7 +107,7 @@ class DualStreamTransformer(nn.Module):
                 nn.init.ones_(module.weight)
         for name, weight in self.named_parameters():
             if name.endswith(("wte.weight", "_head.weight")):
-                nn.init.normal_(weight, std=0.02)
+                nn.init.normal_(weight, std=HEAD_STD)
         if self.config.learned_null_text:
             nn.init.normal_(self.null_text, std=0.02)
 

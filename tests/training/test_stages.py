@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +12,14 @@ import torch
 import torch.nn.functional as F
 
 from backend.sequence import NO_LABEL, VIEWS, batch
-from backend.tasks import TASKS
+from backend.tasks import TASKS, tasks_of
+from tests.backend.small_model import Letters
 from tests.training.token_shards import stage, stage_recipe, tokenizers
 from training.data.shards.dataset import Dataset
 from training.draws import Draw, draw, read
 from training.loop import Machine
-from training.stages import StageTask
+from training.recipes.tokens import tokens_per_sample
+from training.stages import StageTask, load_stage
 from training.token_pools import PICTURE, TokenPool, open_pools
 
 
@@ -135,6 +138,25 @@ def test_chains_have_as_many_views_as_the_recipe_says(token_data: Path) -> None:
     assert {len(one.image_views) for one in few} == {1, 2, 3}
 
 
+def test_samples_are_as_long_as_the_recipe_counts_them(token_data: Path) -> None:
+    """What is trained is what the dry run counts (Table 6's tokens seen)."""
+    tasks = tuple(task.name for task in tasks_of("sft"))
+    task = stage(token_data, stage_recipe(*tasks, prefix_dropout=0.0, views=(1, 6)))
+    lengths = task.recipe.config.lengths
+    mean = np.mean([one.layout.n_codes(lengths) for one in draws(task, 3000)])
+    assert mean == pytest.approx(tokens_per_sample(task.recipe), rel=0.03)
+
+
+def test_tasks_of_pre_training_are_watched_on_the_same_samples_in_every_stage(token_data: Path) -> None:
+    """So that their losses before and after continued training compare."""
+    late = stage_recipe("image_to_shape", "image_to_view")
+    early = stage_recipe("image_to_shape", name="pt1", config=replace(late.config, n_views=0))
+    before, after = (stage(token_data, one)._watched["image_to_shape"] for one in (early, late))
+    for one, other in zip(before, after, strict=True):
+        assert (one.key, one.words, one.layout) == (other.key, other.words, other.layout)
+        assert all(torch.equal(*pair) for pair in zip(one.codes, other.codes, strict=True))
+
+
 def test_pools_without_data_are_left_out(token_data_without_edits: Path) -> None:
     task = stage(token_data_without_edits, stage_recipe("text_to_shape", "edit_shape"))
     assert task.notes == ["The data has nothing for the pool edits: it is left out."]
@@ -217,3 +239,15 @@ def test_every_parameter_gets_a_gradient_whatever_was_drawn(token_data: Path) ->
     task.loss(task.transformer, part).value.backward()
     lacking = [name for name, p in task.transformer.named_parameters() if p.grad is None]
     assert lacking == []
+
+
+def test_changed_data_is_said_when_a_run_goes_on(
+    token_data: Path, token_data_without_edits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("training.stages.trained_tokenizers", lambda shape_run, image_run: tokenizers())
+    monkeypatch.setattr("training.stages.text_encoder", lambda name, device: Letters())
+    recipe = stage_recipe("text_to_shape")
+    for data, notes in ((token_data, 0), (token_data, 0), (token_data_without_edits, 1)):
+        task = load_stage(recipe, data, tmp_path, shape_run=tmp_path)
+        assert len(task.notes) == notes
+    assert "data has changed" in task.notes[0]

@@ -8,13 +8,15 @@ from pathlib import Path
 
 import pytest
 import torch
+import torch.nn.functional as F
 from safetensors.torch import save_file
 
 from backend.model.config import TransformerConfig
 from backend.model.transformer import DualStreamTransformer
 from backend.sequence import VIEWS, Segment
 from tests.backend.small_model import CONFIG
-from training.starting_weights import fill, run_config, trained_transformer
+from tests.training.token_shards import tokenizers
+from training.starting_weights import fill, point_heads, run_config, trained_transformer
 
 WHOLE = replace(CONFIG, use_bbox=False)
 PRE_TRAINED = replace(WHOLE, n_views=0)
@@ -102,3 +104,16 @@ def test_runs_from_before_there_were_images_are_read(tmp_path: Path) -> None:
     assert run_config(run) == SHAPES
     assert trained_transformer(run).config == SHAPES
     assert fill(made(WHOLE), run) == [*IMAGE_PARTS, "view_wte.weight"]
+
+
+def test_new_heads_begin_with_like_codes_alike(tmp_path: Path) -> None:
+    own = tokenizers()
+    assert own.image is not None
+    filled, before = made(PRE_TRAINED), run_of(tmp_path, SHAPES)
+    new = fill(filled, before)
+    shape_head = filled.lm_head.weight.clone()
+    point_heads(filled, new, own)
+    assert torch.equal(filled.lm_head.weight, shape_head)  # taken over, not new
+    rows = F.normalize(filled.image_head.weight[:32], dim=-1)
+    codes = F.normalize(own.image.codebook(), dim=-1)
+    torch.testing.assert_close(rows @ rows.T, codes @ codes.T, atol=1e-5, rtol=0)
