@@ -15,12 +15,11 @@ from typing import Any
 import igl
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
 
 from backend.geometry import canonical
 from backend.geometry.labels import MeshField
 from backend.geometry.mesh import Mesh
-from backend.geometry.skin import skin
+from backend.geometry.skin import Skin, skin
 from training.data.assets.asset import SUFFIX, Asset, read_asset
 from training.data.assets.ingest import IngestSettings
 from training.data.assets.procedural import procedural_asset
@@ -32,7 +31,6 @@ from training.data.steps import DataError, Pool
 COMPARED = 8192  # points of each surface in a Chamfer distance
 FOLLOWED = 2048  # points of the unedited surface whose movement is measured, at most
 STILL = 1.5e-3  # nearer than this, canonical units, the source's surface is still there in the target
-COPIES = 4  # times the spacing of the target's points: farther from them, a surface is buried in a new part
 Floats = NDArray[np.float32]
 
 
@@ -141,10 +139,8 @@ def prepared(name: str, kind: str, instruction: str, source: Asset, target: Asse
     place = canonical.fit(source.vertices[np.unique(source.faces)])
     before, after = (_laid(side, place) for side in (source, target))
     rng = np.random.default_rng(0)
-    skins = [
-        skin(MeshField(mesh.vertices, mesh.faces), count, rng)
-        for mesh, count in ((before, COMPARED), (after, 2 * COMPARED))
-    ]
+    fields = [MeshField(mesh.vertices, mesh.faces) for mesh in (before, after)]
+    skins = [skin(own, n, rng) for own, n in zip(fields, (COMPARED, 2 * COMPARED), strict=True)]
     source_points, target_points = (np.asarray(found.points, np.float32) for found in skins)
     return Edit(
         name=name,
@@ -155,7 +151,7 @@ def prepared(name: str, kind: str, instruction: str, source: Asset, target: Asse
         source_points=source_points,
         target_points=target_points,
         target_normals=np.asarray(skins[1].normals, np.float32),
-        unedited=_unedited(source_points, after, target_points),
+        unedited=_unedited(skins[0], fields[1], after),
     )
 
 
@@ -165,13 +161,11 @@ def _laid(side: Asset, place: canonical.Placement) -> Mesh:
     )
 
 
-def _unedited(points: Floats, target: Mesh, target_points: Floats) -> Floats:
+def _unedited(source: Skin, target: MeshField, mesh: Mesh) -> Floats:
     """Those of the source's points that lie on the target's surface too, and not inside a part of it."""
-    tree = cKDTree(target_points)
-    spacing = float(np.median(tree.query(target_points[:1000], k=2)[0][:, 1]))
-    near = tree.query(points)[0] < COPIES * spacing
-    still = distance_to(target, points) < STILL
-    kept: Floats = points[near & still][:FOLLOWED]
+    still = np.flatnonzero(distance_to(mesh, source.points) < STILL)
+    still = still[target.exposed(source.points[still], source.normals[still])]
+    kept: Floats = np.asarray(source.points[still[:FOLLOWED]], np.float32)
     return kept
 
 

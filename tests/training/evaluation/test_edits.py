@@ -46,7 +46,7 @@ def edit() -> Edit:
 
 
 def test_unedited_surface_is_what_both_sides_show(edit: Edit) -> None:
-    covered = (np.abs(edit.unedited[:, :2]) < 0.2).all(axis=1) & (edit.unedited[:, 2] > 0.15)
+    covered = (np.abs(edit.unedited[:, :2]) < 0.23).all(axis=1) & (edit.unedited[:, 2] > 0.15)
     assert not covered.any()  # under the new box
     assert len(edit.unedited) > 1900
     assert np.ptp(edit.source.vertices, axis=0).max() == pytest.approx(1.92)
@@ -63,7 +63,7 @@ def test_truth_scores_as_another_sample_of_it_and_moves_nothing(edit: Edit) -> N
     [nothing] = scoring.unedited_scores([edit])
     assert nothing.chamfer is not None
     assert score.chamfer is not None
-    assert nothing.chamfer > 2 * score.chamfer
+    assert nothing.chamfer > 1.3 * score.chamfer
 
 
 def test_movement_is_a_share_of_the_sources_size(edit: Edit) -> None:
@@ -98,7 +98,7 @@ def test_split_without_edits_is_one_sentence(edited_data: Path) -> None:
 
 def test_nearest_training_pair_of_a_training_source_is_of_that_source(edited_data: Path) -> None:
     known = TrainingEdits(edited_data, Letters())  # type: ignore[arg-type]
-    [edit] = read_edits(held_out_pairs(edited_data, "train", lambda kind: kind == "remove")[:1], Here())
+    [edit] = read_edits(held_out_pairs(edited_data, "train", lambda kind: 1)[:1], Here())
     _, points = known.target(edit.source_points, edit.instruction)
     [score] = scoring.score_points([edit], lambda known_edit: points)
     assert score.chamfer is not None
