@@ -1,6 +1,7 @@
 """`omni123`: the backend's command line.
 
-omni123 generate "a round wooden table" --out table.glb
+omni123 generate "a round wooden table" --color --out table.glb
+omni123 generate --image chair.png --out chair.glb
 omni123 edit table.glb "longer legs" --out taller.glb
 omni123 views table.glb --out views
 omni123 serve --listen 127.0.0.1:0 --state-dir STATE
@@ -38,6 +39,7 @@ SourceGuidance = Annotated[float | None, typer.Option(help="how closely to follo
 Cells = Annotated[int | None, typer.Option(help="surface grid cells along one axis")]
 Faces = Annotated[int | None, typer.Option(help="simplify to about this many faces")]
 Smoothing = Annotated[float | None, typer.Option(help="0 as extracted, to 1")]
+Color = Annotated[bool, typer.Option("--color", help="with colours of the vertices, from views of the shape")]
 Views = Annotated[list[str] | None, typer.Option("--view", help=f"wanted: {', '.join(VIEWS)}; repeat")]
 
 app.add_typer(weights_app, name="weights")
@@ -46,15 +48,20 @@ app.add_typer(weights_app, name="weights")
 @app.command()
 def generate(
     prompt: Annotated[str, typer.Argument(help="what to make; may be left out where there is a source")] = "",
-    task: Annotated[str, typer.Option(help="what to make from what, such as text_to_shape")] = JobSpec.task,
+    task: Annotated[
+        str | None, typer.Option(help="what to make from what; a shape from words or pictures by default")
+    ] = None,
     image: Annotated[list[Path] | None, typer.Option(help="source picture; repeat")] = None,
-    image_view: Annotated[list[str] | None, typer.Option(help="what each picture shows; repeat")] = None,
+    image_view: Annotated[
+        list[str] | None, typer.Option(help="what each picture shows, needed for several; repeat")
+    ] = None,
     mesh: Annotated[Path | None, typer.Option(help="source mesh")] = None,
     view: Views = None,
     box: Annotated[tuple[float, float, float] | None, typer.Option(help="sides the shape fills")] = None,
     faces: Faces = None,
     smoothing: Smoothing = None,
     watertight: bool = False,
+    color: Color = False,
     out: Out = Path("shape.glb"),
     seed: int = 0,
     guidance: Guidance = None,
@@ -70,7 +77,7 @@ def generate(
     inputs: list[InputKind] = ["mesh"] if mesh else []
     inputs += ["image" for _ in image or ()]
     spec = JobSpec(
-        task=task,
+        task=task or _task_for(len(image or ())),
         prompt=prompt,
         seed=seed,
         guidance=guidance,
@@ -81,6 +88,7 @@ def generate(
         faces=faces,
         smoothing=smoothing,
         watertight=watertight,
+        color=color,
         box=box,
         views=tuple(view or ()),
         image_views=tuple(image_view or ()),
@@ -98,6 +106,7 @@ def edit(
     guidance: Guidance = None,
     source_guidance: SourceGuidance = None,
     cells: Cells = None,
+    color: Color = False,
     weights: Weights = None,
     device: Device = "auto",
     compute: Compute = "auto",
@@ -110,6 +119,7 @@ def edit(
         guidance=guidance,
         source_guidance=source_guidance,
         cells=cells,
+        color=color,
         inputs=("mesh",),
     )
     _make(spec, mesh, [], out, (weights, device, compute))
@@ -117,19 +127,31 @@ def edit(
 
 @app.command()
 def views(
-    mesh: Path,
+    mesh: Annotated[
+        Path | None, typer.Argument(help="what to draw; may be left out where words say it")
+    ] = None,
     view: Views = None,
     out: Out = Path("views"),
-    prompt: str = "",
+    prompt: Annotated[str, typer.Option(help="what the mesh is, or what to make and draw")] = "",
     seed: int = 0,
     weights: Weights = None,
     device: Device = "auto",
     compute: Compute = "auto",
 ) -> None:
-    """Draw a mesh from the views wanted, all six by default."""
+    """Draw a mesh, or what words say, from the views wanted, all six by default."""
     wanted = tuple(view or VIEWS)
-    spec = JobSpec(task="shape_to_views", prompt=prompt, seed=seed, views=wanted, inputs=("mesh",))
+    if mesh is None:  # the chain that draws views from words makes their shape too
+        spec = JobSpec(task="text_to_views_shape_views", prompt=prompt, seed=seed, image_views=wanted)
+    else:
+        spec = JobSpec(task="shape_to_views", prompt=prompt, seed=seed, views=wanted, inputs=("mesh",))
     _make(spec, mesh, [], out, (weights, device, compute))
+
+
+def _task_for(images: int) -> str:
+    """What `generate` makes where that is not said: a shape."""
+    if images == 0:
+        return "text_to_shape"
+    return "image_to_shape" if images == 1 else "views_to_shape"
 
 
 def _make(

@@ -46,7 +46,7 @@ class Request:
 class Progress:
     """`done` of `total` steps of `stage`.
 
-    Stages: "reading prompt", "reading source", "image tokens", "shape tokens", "surface".
+    Stages: "reading prompt", "reading source", "image tokens", "shape tokens", "surface", "colour".
     """
 
     stage: str

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import trimesh
+from numpy.typing import NDArray
 from PIL import Image
 
 from .events import Picture, Pixels
@@ -37,7 +38,17 @@ def read_mesh(path: Path) -> Mesh:
     if not isinstance(loaded, trimesh.Trimesh) or not len(loaded.faces):
         raise FileError(f"{path} has no faces.")
     vertices = turn(loaded.vertices, _up(path), "z").astype(np.float32)
-    return Mesh(vertices=vertices, faces=np.asarray(loaded.faces, np.int32))
+    return Mesh(vertices=vertices, faces=np.asarray(loaded.faces, np.int32), colors=_colors(loaded))
+
+
+def _colors(loaded: trimesh.Trimesh) -> NDArray[np.uint8] | None:
+    """(n, 4) sRGB of its vertices: their own, or of texture or faces there; None: it has none."""
+    kind = loaded.visual.kind
+    if kind is None:
+        return None
+    visual = loaded.visual if kind == "vertex" else loaded.visual.to_color()
+    colors = np.asarray(visual.vertex_colors, np.uint8)
+    return colors if colors.shape == (len(loaded.vertices), 4) else None
 
 
 def write_mesh(path: Path, mesh: Mesh) -> None:

@@ -122,6 +122,7 @@ class Pipeline:
                 for decoder in (self.parts.shapes, self.parts.pictures)
             ),
             "box": self.offer.box,
+            "color": self.offer.color,
             "shape_tokens": config.n_shape_tokens,
             "image_tokens": config.n_image_tokens,
             "guidance": defaults.guidance,

@@ -6,6 +6,7 @@ import math
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 
+from backend.coloring import NEEDED, Coloring, coloring
 from backend.events import Request
 from backend.failures import RequestError
 from backend.model.text import TextEncoder
@@ -14,6 +15,7 @@ from backend.sequence import Layout
 from backend.tasks import TASKS, Task
 
 CELLS = 96  # surface grid along one axis, where the request names none
+FINE_CELLS = 128  # the same where the surface holds an artist's own details, or colours
 LEAST_CELLS, MOST_CELLS = 16, 512
 LEAST_FACES = 16
 _SAMPLING = ("guidance", "source_guidance", "temperature", "top_p")
@@ -28,6 +30,11 @@ class Offer:
     defaults: SamplingSettings
     box: bool  # takes the sides of a bounding box
 
+    @property
+    def color(self) -> bool:
+        """Whether shapes can come with colours."""
+        return NEEDED in self.tasks
+
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
@@ -37,6 +44,7 @@ class Plan:
     layout: Layout
     settings: SamplingSettings
     cells: int  # surface grid cells along one axis
+    coloring: Coloring | None = None  # None: without colours, but for those of a source
 
 
 def plan(request: Request, offer: Offer) -> Plan:
@@ -60,7 +68,15 @@ def plan(request: Request, offer: Offer) -> Plan:
     except ValueError as error:
         raise RequestError("bad_option", f"{error}.", "Change that setting and try again.") from error
     _check_sources(request, layout)
-    return Plan(request=request, layout=layout, settings=settings, cells=request.cells or CELLS)
+    makes_shape = any(segment.modality == "shape" for segment in layout.targets)
+    paint = request.color and makes_shape
+    return Plan(
+        request=request,
+        layout=layout,
+        settings=settings,
+        cells=request.cells or (FINE_CELLS if paint or (makes_shape and request.mesh) else CELLS),
+        coloring=coloring(request, layout, settings, offer.tasks) if paint else None,
+    )
 
 
 def _check_prompt(prompt: str, task: Task, text: TextEncoder) -> None:
@@ -82,6 +98,8 @@ def _check_options(request: Request, offer: Offer) -> None:
         _refuse(f"{request.faces} faces make no shape.", f"Ask for {LEAST_FACES} or more.")
     if request.smoothing is not None and not 0 <= request.smoothing <= 1:
         _refuse(f"Smoothing is {request.smoothing}.", "Set it between 0 and 1.")
+    if request.color and not offer.color:
+        _refuse("This model cannot colour shapes.", "Ask without colour.")
     if request.box is None:
         return
     if not offer.box:

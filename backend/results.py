@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
+from backend.coloring import colored
 from backend.events import Pixels
 from backend.failures import RequestError
 from backend.geometry.canonical import Placement, UpAxis, turn
@@ -25,6 +28,14 @@ PREVIEW_CELLS = 40
 # Specks below this share of the largest part's area are sampling noise, not parts.
 ISLANDS = 0.004
 SHARPENINGS = 4  # steps in which a picture becomes sharp
+
+
+@dataclass(frozen=True, kw_only=True)
+class Surface:
+    """A mesh in the model's canonical frame."""
+
+    mesh: Mesh
+    kept: NDArray[np.bool_] | None = None  # (n,) vertices where a source's surface stays as it was
 
 
 class Shapes:
@@ -55,13 +66,12 @@ class Shapes:
         extract_surface(ball, cells=PREVIEW_CELLS, chunk=self.chunk)
 
     @torch.inference_mode()
-    def mesh(self, codes: Tensor, plan: Plan, sources: Sources, check: Callable[[], None]) -> Mesh:
-        """The finished mesh of (n,) codes, in the world of a source mesh or at canonical size.
+    def surface(self, codes: Tensor, plan: Plan, sources: Sources, check: Callable[[], None]) -> Surface:
+        """The finished surface of (n,) codes; where they leave a source shape as it is, so does the surface.
 
-        Where they leave a source shape as it is, so does the mesh. `check` may raise to stop. Raises
-        RequestError where the shape is empty.
+        `check` may raise to stop. Raises RequestError where the shape is empty.
         """
-        request, after, spared = plan.request, self._decoded(codes), None
+        request, after = plan.request, self._decoded(codes)
         edit = None if sources.shape is None else self._edited(sources.shape, after, check)
         try:
             mesh = extract_surface(edit or after, cells=plan.cells, chunk=self.chunk, check=check)
@@ -70,11 +80,20 @@ class Shapes:
                 "empty_shape", "The shape came out empty.", "Try another seed or other words."
             ) from error
         check()
-        if edit is not None:  # small parts of the source are no specks
-            spared = edit.weight(mesh.vertices) == 0
+        spared = None if edit is None else edit.weight(mesh.vertices) == 0  # a source's parts are no specks
         smoothing = request.smoothing or 0.0
         mesh = finish(mesh, faces=request.faces, smoothing=smoothing, islands=ISLANDS, spared=spared)
-        return self._placed(mesh, sources.placement)
+        return Surface(mesh=mesh, kept=None if edit is None else edit.weight(mesh.vertices) == 0)
+
+    def colored(self, surface: Surface, source: SourceShape | None, views: Mapping[str, Pixels]) -> Mesh:
+        """The surface's mesh with colours from views of it and from its source, as far as there are any."""
+        own = None if source is None or source.mesh is None else self._upright(source.mesh)
+        mesh = colored(self._upright(surface.mesh), surface.kept, own, views)
+        return replace(surface.mesh, colors=mesh.colors)
+
+    def _upright(self, mesh: Mesh) -> Mesh:
+        """Z up, as views show shapes."""
+        return replace(mesh, vertices=turn(mesh.vertices, self.up_axis, "z").astype(np.float32))
 
     def _edited(self, source: SourceShape, after: FieldFunction, check: Callable[[], None]) -> Composition:
         own = None if source.field is None else source.distance
@@ -92,7 +111,7 @@ class Shapes:
             return None
         try:
             field = self._decoded(codes, count)
-            return self._placed(extract_surface(field, cells=PREVIEW_CELLS, chunk=self.chunk), placement)
+            return self.placed(extract_surface(field, cells=PREVIEW_CELLS, chunk=self.chunk), placement)
         except EmptySurfaceError:
             return None
 
@@ -106,7 +125,8 @@ class Shapes:
             latents = tokenizer.decode_prefix(ids, count)
         return lambda queries: tokenizer.field(latents, queries.to(self.device)[None])[0]
 
-    def _placed(self, mesh: Mesh, placement: Placement | None) -> Mesh:
+    def placed(self, mesh: Mesh, placement: Placement | None) -> Mesh:
+        """A canonical mesh in Blender's frame: in the world of `placement`, or at canonical size."""
         if placement is None:
             vertices = turn(mesh.vertices, self.up_axis, "z")
         else:

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from torch import Tensor
 
 from backend.chain import Chain
+from backend.coloring import Coloring
 from backend.engine import Engine
-from backend.events import Coarse, Picture, PipelineEvent, Progress, Result, Sharpening
+from backend.events import Coarse, Picture, PipelineEvent, Pixels, Progress, Result, Sharpening
 from backend.failures import Cancelled
 from backend.geometry.mesh import Mesh
-from backend.model.text import TextEncoder
+from backend.model.text import TextEmbeddings, TextEncoder
 from backend.plan import Plan
 from backend.published import published_box
-from backend.results import Pictures, Shapes
+from backend.results import Pictures, Shapes, Surface
 from backend.sequence import Segment
 from backend.sources import SourceReader, Sources
 
@@ -42,6 +43,7 @@ class Run:
         self.parts, self.plan, self.cancelled = parts, plan, cancelled
         self.clock = _Clock()
         self.pictures: list[Picture] = []
+        self.surface: Surface | None = None
         self.mesh: Mesh | None = None
         self.codes: Tensor | None = None  # of the shape
 
@@ -71,6 +73,7 @@ class Run:
                 yield from self._finished(chain, number, segment, sources)
         finally:
             self.parts.engine.stop(chain)
+        yield from self._colors(chain, text, sources)
         tokens = None if self.codes is None else self.codes.numpy().astype(np.uint16)
         yield Result(mesh=self.mesh, pictures=tuple(self.pictures), tokens=tokens, seconds=self.clock.laps)
 
@@ -115,10 +118,72 @@ class Run:
         yield Progress(stage="surface", done=0, total=1)
         assert self.parts.shapes is not None, "the plan was checked"
         self.codes = codes
-        self.mesh = self.parts.shapes.mesh(codes, self.plan, sources, self._check)
+        self.surface = self.parts.shapes.surface(codes, self.plan, sources, self._check)
+        self.mesh = self.parts.shapes.placed(self.surface.mesh, sources.placement)
         self.clock.lap("surface")
-        if number + 1 < len(self.plan.layout.targets):
+        if number + 1 < len(self.plan.layout.targets) or self.plan.coloring is not None:
             yield Coarse(mesh=self.mesh)
+
+    def _colors(self, chain: Chain, text: TextEmbeddings | None, sources: Sources) -> Events:
+        """Colours of the finished mesh: from views of it where that was asked for, else from its source."""
+        source = sources.shape
+        given = source is not None and source.mesh is not None and source.mesh.colors is not None
+        if self.surface is None or not (given or self.plan.coloring):
+            return
+        assert self.parts.shapes is not None, "the plan was checked"
+        views = {picture.view: picture.image for picture in self.pictures if picture.view is not None}
+        if self.plan.coloring is not None:
+            yield from self._drawn(self.plan.coloring, chain, text, sources, views)
+        else:
+            views = {}
+        yield Progress(stage="colour", done=0, total=1)
+        mesh = self.parts.shapes.colored(self.surface, source, views)
+        self.mesh = self.parts.shapes.placed(mesh, sources.placement)
+        self.clock.lap("colour")
+
+    def _drawn(
+        self,
+        coloring: Coloring,
+        chain: Chain,
+        text: TextEmbeddings | None,
+        sources: Sources,
+        views: dict[str, Pixels],
+    ) -> Events:
+        """Adds the views that colours still need, all drawn side by side."""
+        assert self.codes is not None
+        assert self.parts.pictures is not None, "the plan was checked"
+        words = text if coloring.words else None
+        key = self.plan.request.prompt if coloring.words else None
+        codes = {"shape": [self.codes], "source": sources.codes, "target": chain.codes}
+        chains: list[Chain] = []
+        try:
+            for drawing in coloring.drawings:
+                of = codes[drawing.of][drawing.number]
+                chains.append(
+                    self.parts.engine.start(words, drawing.layout, [of], coloring.settings, prompt_key=key)
+                )
+            yield from self._until_finished(chains)
+        finally:
+            for started in chains:
+                self.parts.engine.stop(started)
+        for drawing, drawn in zip(coloring.drawings, chains, strict=True):
+            for segment, made in zip(drawing.layout.targets, drawn.codes, strict=True):
+                assert segment.view is not None
+                views[segment.view] = self.parts.pictures.picture(made)
+        self.clock.lap("image tokens")
+
+    def _until_finished(self, chains: Sequence[Chain]) -> Events:
+        """Waits; progress counts the tokens of one picture after another, however many are drawn at once."""
+        lengths = [len(codes) for chain in chains for codes in chain.codes]
+        while not all(chain.finished for chain in chains):
+            self._check()
+            yield None
+            done = sum(
+                sum(len(codes) for codes in chain.codes[: chain.segment]) + chain.index for chain in chains
+            )
+            left = self.clock.left(done, sum(lengths)) if done else None
+            inside = done % lengths[0] or (lengths[0] if done else 0)
+            yield Progress(stage="image tokens", done=inside, total=lengths[0], seconds_left=left)
 
     def _check(self) -> None:
         if self.cancelled():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -31,7 +31,8 @@ class SourceShape:
     """The shape in a prefix."""
 
     codes: Tensor  # int64 (n,)
-    field: MeshField | None = None  # of the mesh in the canonical frame; None: its codes are all there is
+    mesh: Mesh | None = None  # in the canonical frame; None: its codes are all there is
+    field: MeshField | None = None  # of the mesh
 
     def distance(self, queries: Tensor) -> Tensor:
         """(P,) of canonical points (P, 3), positive inside, as far as the mesh knows."""
@@ -92,9 +93,10 @@ class SourceReader:
         config = self.shapes.config
         try:
             placement = fit(mesh.vertices[np.unique(mesh.faces)], config.up_axis)
+            own = replace(mesh, vertices=placement.to_canonical(mesh.vertices).astype(np.float32))
             field = MeshField(
-                placement.to_canonical(mesh.vertices),
-                mesh.faces,
+                own.vertices,
+                own.faces,
                 sheet_thickness=_SHEET * step,
                 min_thickness=_THINNEST * step,
             )
@@ -104,7 +106,7 @@ class SourceReader:
             ) from error
         outer = skin(field, config.n_points, np.random.default_rng(0))
         pair = (torch.from_numpy(values).to(self.device)[None] for values in (outer.points, outer.normals))
-        return SourceShape(codes=self.shapes.encode(*pair)[0].cpu(), field=field), placement
+        return SourceShape(codes=self.shapes.encode(*pair)[0].cpu(), mesh=own, field=field), placement
 
     @torch.inference_mode()
     def _image(self, pixels: Pixels) -> Tensor:

@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from backend.cli import app
 from backend.files import read_mesh, write_mesh
 from backend.pipeline import Pipeline
+from backend.sequence import VIEWS
 from tests.backend.server.sphere_pipeline import SpherePipeline, sphere
 
 
@@ -91,12 +92,15 @@ def test_a_box_and_other_settings_reach_the_model(spheres: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["views", "ball.ply"], "sphere cannot do shape_to_views"),
+        (["generate", "a", "--task", "text_to_view", "--view", "top"], "sphere cannot do text_to_view"),
         (["views", "ball.png"], "is no .glb, .obj, .ply, .stl file"),
         (["edit", "ball.ply", ""], "The prompt is empty."),
         (["generate", "a", "--task", "fly"], "does not know the task 'fly'"),
         (["generate", "--task", "image_to_shape", "--image", "ball.ply"], "cannot be read as a picture"),
-        (["generate", "a", "--image", "ball.png"], "text_to_shape takes 0 images, not 1"),
+        (
+            ["generate", "a", "--task", "text_to_shape", "--image", "ball.png"],
+            "text_to_shape takes 0 images, not 1",
+        ),
         (["generate", "a", "--task", "text_to_view", "--view", "above"], "no view 'above'"),
         (["generate", "a", "--faces", "1"], "faces must be from 4"),
     ],
@@ -127,3 +131,28 @@ def test_doctor_reports_versions_and_a_test_generation() -> None:
     assert done.exit_code == 0, done.output
     assert "CURVE True" in done.output
     assert "a round table:" in done.output
+
+
+def test_a_picture_alone_becomes_a_shape(spheres: Path) -> None:
+    done = run("generate", "--image", spheres / "ball.png", "--out", spheres / "new.glb")
+    assert done.exit_code == 0, done.output
+    assert (spheres / "new.glb").is_file()
+
+
+def test_colours_reach_the_file_and_come_back(spheres: Path) -> None:
+    done = run("generate", "a ball", "--color", "--out", spheres / "red.glb")
+    assert done.exit_code == 0, done.output
+    colors = read_mesh(spheres / "red.glb").colors
+    assert colors is not None
+    assert (colors[:, 0] > colors[:, 1]).all()
+    assert read_mesh(spheres / "ball.ply").colors is None
+
+
+@pytest.mark.parametrize("what", [("ball.ply",), ("--prompt", "a ball")])
+def test_views_are_drawn_of_a_mesh_or_of_words(
+    spheres: Path, monkeypatch: pytest.MonkeyPatch, what: tuple[str, ...]
+) -> None:
+    monkeypatch.chdir(spheres)
+    done = run("views", *what, "--out", "views")
+    assert done.exit_code == 0, done.output
+    assert {path.stem for path in (spheres / "views").glob("*.png")} == set(VIEWS)

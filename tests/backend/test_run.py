@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from backend.events import Coarse, Picture, PipelineEvent, Progress, Request, Result, Sharpening
-from backend.failures import Cancelled
+from backend.failures import Cancelled, RequestError
 from backend.jobs import run_alone
 from backend.pipeline import Pipeline
 from backend.tasks import TASKS
@@ -150,3 +151,56 @@ def test_the_picture_sharpens_before_it_is_finished(pipeline: Pipeline) -> None:
     sharpenings = [event for event in events if isinstance(event, Sharpening)]
     assert len(sharpenings) == IMAGE_TOKENS - 1
     assert not any(isinstance(event, Coarse) for event in events)
+
+
+SHAPED = [task for task in TASKS if "shape" in TASKS[task].targets]
+
+
+@pytest.mark.parametrize("task", SHAPED)
+def test_every_shape_can_come_with_colours(pipeline: Pipeline, task: str) -> None:
+    *before, result = run_alone(pipeline, request(task, color=True))
+    assert isinstance(result, Result)
+    assert result.mesh is not None
+    assert result.mesh.colors is not None
+    assert [event.mesh.colors for event in before if isinstance(event, Coarse)][-1] is None
+    assert {"image tokens", "colour"} <= set(result.seconds)
+    assert [event for event in before if isinstance(event, Picture)] == list(result.pictures)
+    assert not pipeline.parts.engine.chains
+
+
+def test_without_asking_there_are_no_colours(pipeline: Pipeline) -> None:
+    *_, result = run_alone(pipeline, request("text_to_shape"))
+    assert isinstance(result, Result)
+    assert result.mesh is not None
+    assert result.mesh.colors is None
+
+
+def test_an_edit_keeps_the_colours_of_its_source(pipeline: Pipeline) -> None:
+    mesh = ball(2.0, 5.0)
+    colors = np.full((len(mesh.vertices), 4), 255, np.uint8)
+    colors[:, :3] = np.where(mesh.vertices[:, :1] > 5, (200, 0, 0), (0, 0, 200))
+    *_, result = run_alone(pipeline, request("edit_shape", mesh=replace(mesh, colors=colors)))
+    assert isinstance(result, Result)
+    assert result.mesh is not None
+    assert result.mesh.colors is not None
+    assert set(np.argmax(result.mesh.colors[:, :3], axis=1)) <= {0, 2}
+
+
+def test_a_model_without_views_colours_nothing() -> None:
+    plain = small_pipeline(images=False)
+    assert plain.capabilities()["color"] is False
+    with pytest.raises(RequestError, match="cannot colour"):
+        list(run_alone(plain, request("text_to_shape", color=True)))
+    assert small_pipeline().capabilities()["color"] is True
+
+
+def test_a_cancelled_colouring_leaves_the_batch(pipeline: Pipeline) -> None:
+    drawing: list[PipelineEvent | None] = []
+    run = pipeline.start(request("text_to_shape", color=True), lambda: bool(drawing))
+    while not drawing:
+        event = next(run)
+        drawing += [event] if isinstance(event, Progress) and event.stage == "image tokens" else []
+        pipeline.advance()
+    with pytest.raises(Cancelled):
+        list(run)
+    assert not pipeline.parts.engine.chains
