@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from torch import nn
 
@@ -18,7 +19,7 @@ from training.shape_tokenizer import trained_tokenizer
 from training.starting_weights import trained_transformer
 
 # Chosen by eye; the model card says on what.
-SAMPLING = {
+SAMPLING: dict[str, Any] = {
     "guidance": 1.0,
     "guidance_schedule": "constant",
     "temperature": 0.5,

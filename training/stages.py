@@ -119,7 +119,7 @@ class StageTask(Stateless):
         return Origin(
             stages=(*(() if self.start is None else stages_done(self.start)), self.recipe.name),
             tasks=tuple(dict.fromkeys((*before, *self.trained))),
-            tokenizers=dict(self.tokenizers.hashes),
+            tokenizers={str(modality): own for modality, own in self.tokenizers.hashes.items()},
             data=self._data,
         )
 

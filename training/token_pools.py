@@ -158,7 +158,8 @@ def _rows_of(
 ) -> NDArray[np.int64]:
     """Those rows of a bucket whose assets have one of these keys."""
     names = dataset.open(files[0]).texts("key")
-    return rows[np.array([names[row] in keys for row in rows[:, 0]], dtype=bool)]
+    found: NDArray[np.int64] = rows[np.array([names[row] in keys for row in rows[:, 0]], dtype=bool)]
+    return found
 
 
 def _joined(pool: Pool, dataset: Dataset, split: str) -> tuple[Mapping[str, str], Joined]:

@@ -33,9 +33,9 @@ class Tokenizers:
 
     def codebooks(self, config: TransformerConfig) -> tuple[Tensor | None, Tensor | None]:
         """As a transformer's `set_codebooks` takes them. Raises ValueError for tokens of other lengths."""
-        lengths = {"shape": self.shape.config.n_tokens} | (
-            {"image": self.image.config.n_tokens} if self.image and config.n_image_codes else {}
-        )
+        lengths: dict[Modality, int] = {"shape": self.shape.config.n_tokens}
+        if self.image is not None and config.n_image_codes:
+            lengths["image"] = self.image.config.n_tokens
         for modality, length in lengths.items():
             if length != config.lengths[modality]:
                 raise ValueError(
