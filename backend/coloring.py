@@ -98,4 +98,5 @@ def nearest_colors(mesh: Mesh, points: NDArray[Any]) -> NDArray[np.uint8]:
     shares = igl.barycentric_coordinates(place, a, b, c)
     shares = np.clip(np.where(np.isfinite(shares), shares, 1 / 3), 0, 1)
     mixed = np.einsum("nk,nkc->nc", shares, mesh.colors[faces[face]].astype(np.float64))
-    return np.round(mixed).clip(0, 255).astype(np.uint8)
+    rounded: NDArray[np.uint8] = np.round(mixed).clip(0, 255).astype(np.uint8)
+    return rounded

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import trimesh
@@ -43,10 +44,10 @@ def read_mesh(path: Path) -> Mesh:
 
 def _colors(loaded: trimesh.Trimesh) -> NDArray[np.uint8] | None:
     """(n, 4) sRGB of its vertices: their own, or of texture or faces there; None: it has none."""
-    kind = loaded.visual.kind
-    if kind is None:
+    visual: Any = loaded.visual
+    if visual is None or visual.kind is None:
         return None
-    visual = loaded.visual if kind == "vertex" else loaded.visual.to_color()
+    visual = visual if visual.kind == "vertex" else visual.to_color()
     colors = np.asarray(visual.vertex_colors, np.uint8)
     return colors if colors.shape == (len(loaded.vertices), 4) else None
 

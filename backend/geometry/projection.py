@@ -84,7 +84,7 @@ def _seen(
     toward /= np.linalg.norm(toward, axis=1, keepdims=True)
     cosine = np.einsum("nk,nk->n", normals, toward)
     across, down, far = _on_picture(points, pose)
-    weight = np.where(cosine > _GRAZING, cosine, 0) ** _STRAIGHT
+    weight: Floats = np.where(cosine > _GRAZING, cosine, 0.0) ** _STRAIGHT
     weight *= _visible(across, down, far, faces)
     lit = studio.light(normals, toward, pose)
     weight *= np.clip(lit / _DARKEST - 1, 0, 1)
@@ -111,7 +111,8 @@ def _object(picture: Pixels) -> Floats:
     regions, _ = ndimage.label(bright)
     border = np.unique(np.concatenate([regions[0], regions[-1], regions[:, 0], regions[:, -1]]))
     ground = np.isin(regions, border[border > 0])
-    return (~ndimage.binary_dilation(ground, iterations=_EDGE)).astype(np.float64)
+    shown: Floats = (~ndimage.binary_dilation(ground, iterations=_EDGE)).astype(np.float64)
+    return shown
 
 
 def _visible(across: Floats, down: Floats, far: Floats, faces: NDArray[np.int64]) -> NDArray[np.bool_]:
