@@ -19,7 +19,7 @@ from backend.sequence import VIEWS
 from training.data.assets.asset import read_asset
 from training.data.rendering.cameras import Pose, pose_of
 from training.data.shards.dataset import Dataset
-from training.data.shards.reader import joined_rows
+from training.data.shards.join import joined_rows
 from training.data.steps import DataError
 
 
