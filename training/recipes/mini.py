@@ -68,27 +68,27 @@ def small_lr(paper: float) -> float:
 
 def pt1() -> StageRecipe:
     """The four tasks of pre-training."""
-    return _small(omni123_2b.pt1(), steps=1500, warmup=100)
+    return _small(omni123_2b.pt1(), steps=1100, warmup=100)
 
 
 def pt2() -> StageRecipe:
     """Goes on at a lower rate; the one image tokenizer of `mini` has no second resolution."""
-    return _small(omni123_2b.pt2(), steps=500)
+    return _small(omni123_2b.pt2(), steps=200)
 
 
 def ct() -> StageRecipe:
     """View tokens."""
-    return _small(omni123_2b.ct(), steps=600)
+    return _small(omni123_2b.ct(), steps=350)
 
 
 def sft() -> StageRecipe:
     """Chains of images and shapes."""
-    return _small(omni123_2b.sft(), steps=700)
+    return _small(omni123_2b.sft(), steps=400)
 
 
 def edit() -> StageRecipe:
     """Instructions."""
-    return _small(omni123_2b.edit(), steps=1400, warmup=100)
+    return _small(omni123_2b.edit(), steps=1200, warmup=100)
 
 
 def shape_only() -> StageRecipe:
@@ -104,4 +104,4 @@ def sft_rehearsed() -> StageRecipe:
 
 def edit_rehearsed() -> StageRecipe:
     """`edit` that keeps all tasks before it, for one model that does everything."""
-    return variants.rehearsing(edit(), ct(), sft(), share=0.5)
+    return variants.rehearsing(edit(), ct(), sft(), share=0.35)
