@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from backend.sequence import VIEWS, Modality
 from training.data.shape_samples import category_shares
 from training.data.shards.dataset import Dataset
+from training.data.shards.join import joined_rows
 from training.data.shards.pack import LEVELS
 from training.data.shards.pools import POOLS, Pool
-from training.data.shards.join import joined_rows
 from training.data.shards.tokens import require_tokenizer
 
 Codes = NDArray[Any]  # local ids, as the token files store them

@@ -18,8 +18,8 @@ from scipy.spatial import cKDTree
 from torch import Tensor
 
 from training.data.shards.dataset import Dataset
-from training.data.shards.pack import LEVELS
 from training.data.shards.join import joined_rows
+from training.data.shards.pack import LEVELS
 
 N_POINTS = 2048
 _COARSE = 128  # points of the comparison that draws up the shortlist

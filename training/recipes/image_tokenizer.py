@@ -53,6 +53,6 @@ def mini_vae() -> ImageVAERecipe:
 
 
 def mini_tokenizer() -> ImageTokenizerRecipe:
-    """64 tokens, 512 codes of 16 dimensions; 4,096 give 1 dB more, but a small transformer only guesses them."""
+    """64 tokens, 512 codes of 16 dimensions: 4,096 give 1 dB more, but a small transformer guesses them."""
     loop = replace(mini_vae().loop, steps=8000)
     return ImageTokenizerRecipe(config=MINI_IMAGE_TOKENIZER, loop=loop, quantise_from=1000)

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from training.data.shards.dataset import Dataset
-from training.data.shards.pack import LEVELS
 from training.data.shards.join import joined_rows
+from training.data.shards.pack import LEVELS
 from training.data.synthetic import generate
 from training.evaluation.scorers.interface import Cloud
 from training.evaluation.scorers.retrieval import (
