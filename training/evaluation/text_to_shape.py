@@ -6,11 +6,14 @@ Omni123 section 6: 8,192 uniform surface points, 100 prompts in four groups.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from safetensors.torch import load_file, save_file
 
 from training.evaluation import novelty
 from training.evaluation.cases import Case
@@ -65,11 +68,25 @@ def _cloud(made: Made) -> Cloud | None:
         return None
 
 
-def neighbours(cases: Sequence[Case], known: ShapeSet, sentences: SentenceEncoder) -> System:
+class Neighbours:
     """The baseline that looks its shape up: a training shape of the nearest caption."""
-    likeness = sentences.encode([case.text for case in cases]) @ sentences.encode(known.captions).T
-    rows = likeness.argmax(dim=1).tolist()
-    return System(name=NEIGHBOUR, clouds=[Cloud(points=known.cloud(row)) for row in rows])
+
+    def __init__(self, known: ShapeSet, sentences: SentenceEncoder, kept: Path) -> None:
+        """kept: folder that remembers the captions' embeddings, which take a minute for ten thousand."""
+        self.known, self.sentences = known, sentences
+        words = hashlib.sha256("\n".join(known.captions).encode()).hexdigest()[:24]
+        path = kept / f"captions_{words}.safetensors"
+        if not path.is_file():
+            kept.mkdir(parents=True, exist_ok=True)
+            unfinished = path.with_suffix(".part")
+            save_file({"sentences": sentences.encode(known.captions)}, unfinished)
+            unfinished.replace(path)
+        self._captions = load_file(path)["sentences"]
+
+    def system(self, cases: Sequence[Case]) -> System:
+        likeness = self.sentences.encode([case.text for case in cases]) @ self._captions.T
+        rows = likeness.argmax(dim=1).tolist()
+        return System(name=NEIGHBOUR, clouds=[Cloud(points=self.known.cloud(row)) for row in rows])
 
 
 def real(cases: Sequence[Case]) -> System | None:

@@ -27,7 +27,7 @@ from training.evaluation.scorers import published, retrieval
 from training.evaluation.scorers.interface import Scorer
 from training.evaluation.sheets import Panel, Section
 from training.evaluation.tables import Table
-from training.evaluation.text_to_shape import System, judged, neighbours, novel, of_made, real
+from training.evaluation.text_to_shape import Neighbours, System, judged, novel, of_made, real
 
 _ACROSS = 8  # pictures beside each other on the sheet
 Load = Callable[[Path], RunsJobs]
@@ -81,13 +81,14 @@ def text_to_shape_report(
     newness: list[Table] = []
     sections: list[Section] = []
     copied: list[Points] = []
+    lookup = None if known is None else Neighbours(known, judges.own.sentences, kept)
     if known is not None and settings.copied:
         copied = copies(models[0], known, settings)
     for title, rows in kinds.items():
         if not rows:
             continue
         made = _made(makers, rows, settings)
-        systems = [*(of_made(name, ones) for name, ones in made.items()), *_beside(rows, known, judges)]
+        systems = [*(of_made(name, ones) for name, ones in made.items()), *_beside(rows, lookup)]
         for scorer in (judges.own, *judges.published):
             tables += judged(scorer, rows, systems, title)
         if known is not None:
@@ -130,10 +131,10 @@ def _made(
     return found
 
 
-def _beside(rows: Sequence[Case], known: ShapeSet | None, judges: Judges) -> list[System]:
+def _beside(rows: Sequence[Case], lookup: Neighbours | None) -> list[System]:
     """The baseline and the ceiling that no model makes."""
+    found = [] if lookup is None else [lookup.system(rows)]
     ceiling = real(rows)
-    found = [] if known is None else [neighbours(rows, known, judges.own.sentences)]
     return found if ceiling is None else [*found, ceiling]
 
 
