@@ -25,8 +25,9 @@ from backend.shape_tokenizer.interface import PrefixDecoder, ShapeTokenizer
 from backend.sources import Sources, SourceShape
 
 PREVIEW_CELLS = 40
-# Specks below this share of the largest part's area are sampling noise, not parts.
-ISLANDS = 0.004
+# Specks below this share of the largest part's area are sampling noise, not parts. Edits leave larger crumbs:
+# details of what was removed that its codes had lost.
+ISLANDS, CRUMBS = 0.004, 0.015
 SHARPENINGS = 4  # steps in which a picture becomes sharp
 
 
@@ -81,8 +82,9 @@ class Shapes:
             ) from error
         check()
         spared = None if edit is None else edit.weight(mesh.vertices) == 0  # a source's parts are no specks
+        islands = ISLANDS if edit is None else CRUMBS
         smoothing = request.smoothing or 0.0
-        mesh = finish(mesh, faces=request.faces, smoothing=smoothing, islands=ISLANDS, spared=spared)
+        mesh = finish(mesh, faces=request.faces, smoothing=smoothing, islands=islands, spared=spared)
         return Surface(mesh=mesh, kept=None if edit is None else edit.weight(mesh.vertices) == 0)
 
     def colored(self, surface: Surface, source: SourceShape | None, views: Mapping[str, Pixels]) -> Mesh:

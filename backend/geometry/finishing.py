@@ -30,7 +30,7 @@ def finish(
 ) -> Mesh:
     """The mesh without parts below `islands` of the largest one's area, smoothed (0 to 1), of about `faces`.
 
-    Parts with a `spared` vertex, of (n,), stay however small. A watertight mesh stays so, even where that
+    Parts of `spared` vertices, of (n,), stay however small. A watertight mesh stays so, even where that
     needs more faces than asked for. Colours carry over. Raises ValueError for settings out of range.
     """
     if faces is not None and faces < MIN_FACES:

@@ -12,7 +12,7 @@ from backend.geometry.mesh import Mesh
 def remove_islands(mesh: Mesh, min_fraction: float, spared: NDArray[np.bool_] | None = None) -> Mesh:
     """Drops connected parts with less than `min_fraction` of the largest part's surface area.
 
-    A part with a spared vertex, of (n,), stays.
+    A part stays where all its vertices, of (n,), are spared.
     """
     if len(mesh.faces) == 0:
         return mesh
@@ -22,7 +22,9 @@ def remove_islands(mesh: Mesh, min_fraction: float, spared: NDArray[np.bool_] | 
     share = np.bincount(part[mesh.faces[:, 0]], areas, minlength=len(mesh.vertices))
     small = share < min_fraction * share.max()
     if spared is not None:
-        small[part[spared]] = False
+        touched = np.zeros(len(mesh.vertices), bool)
+        touched[part[~spared]] = True
+        small &= touched
     if not small[part[mesh.faces[:, 0]]].any():
         return mesh
     keep = ~small[part]
