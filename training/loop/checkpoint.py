@@ -37,7 +37,7 @@ class State:
 
     def tensors(self) -> dict[str, Tensor]:
         """By the names of a checkpoint, as they lie on the devices."""
-        names = {parameter: name for name, parameter in self.model.named_parameters()}
+        names: dict[Tensor, str] = {parameter: name for name, parameter in self.model.named_parameters()}
         tensors = {f"model.{name}": value for name, value in self.model.state_dict().items()}
         tensors |= {f"ema.{name}": value for name, value in self.average.tensors.items()}
         for parameter, state in self.optimizer.state.items():

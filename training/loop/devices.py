@@ -74,14 +74,15 @@ class Devices:
             self._plain = copy.deepcopy(model)
         for module in model.modules():
             if self.machine.checkpoint_activations and hasattr(module, "checkpoint_activations"):
-                module.checkpoint_activations = True
+                vars(module)["checkpoint_activations"] = True  # a plain flag of the class that has it
         if self.machine.compile:
             self._compile(model)
         if self.world > 1:
             touch_all(model)
         if not self.machine.fsdp:
-            return self.accelerator.prepare_model(model)
-        wrapped, _ = self.accelerator.prepare(model, optimizer)
+            alone: nn.Module = self.accelerator.prepare_model(model)
+            return alone
+        wrapped: nn.Module = self.accelerator.prepare(model, optimizer)[0]
         return wrapped
 
     def _compile(self, model: nn.Module) -> None:
@@ -90,7 +91,7 @@ class Devices:
         for module in blocks or [model]:
             module.compile()
 
-    def autocast(self) -> AbstractContextManager[Any]:
+    def autocast(self) -> torch.autocast:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.machine.precision == "bf16")
 
     def passing(self, model: nn.Module, *, last: bool) -> AbstractContextManager[Any]:

@@ -156,7 +156,8 @@ class _Run:
                     loss = self.task.loss(self.model, part)
                 counted = loss.samples if index < len(parts) else 0
                 # Ranks' gradients are averaged, hence the world's size.
-                (loss.value * (counted * devices.world / self.settings.batch)).backward()
+                share = loss.value * (counted * devices.world / self.settings.batch)
+                torch.autograd.backward(share)
             if counted:
                 self.sums.add({"loss": (loss.value.detach() * counted, counted)})
                 self.sums.add({"tokens": (loss.tokens, 0)})

@@ -22,7 +22,7 @@ from training.loop import LoopSettings, Loss, Machine, Stateless, checkpoint, me
 SETTINGS = LoopSettings(
     steps=12, batch=6, peak_lr=0.05, warmup=2, save_every=3, log_every=2, evaluate_every=6, ema=0.9
 )
-PATIENCE = 60  # seconds
+PATIENCE = 100  # seconds
 EXACT = Machine(precision="no")
 
 
