@@ -88,7 +88,7 @@ def sft() -> StageRecipe:
 
 def edit() -> StageRecipe:
     """Instructions."""
-    return _small(omni123_2b.edit(), steps=1200, warmup=100)
+    return _small(omni123_2b.edit(), steps=1000, warmup=100)
 
 
 def shape_only() -> StageRecipe:
