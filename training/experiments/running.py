@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -21,6 +20,7 @@ from training.experiments.held_out import PromptedTask, measure, prompted
 from training.experiments.x_to_x import ARMS, JUDGED, Arm, XToXSettings, recipe
 from training.loop import Machine, save_recipe, train
 from training.recipes.stages import StageRecipe
+from training.recipes.tokens import tokens_seen
 from training.starting_weights import trained_transformer
 from training.token_pools import open_pools
 from training.tokenizers import Tokenizers
@@ -71,11 +71,13 @@ def bench(data: Path, tokenizers: Tokenizers, out: Path, machine: Machine) -> Be
     return Bench(data=data, tokenizers=tokenizers, captions=captions, out=out, machine=machine)
 
 
-def run_all(settings: XToXSettings, given: Bench, watch: Callable[[str], None]) -> list[Row]:
+def run_all(
+    settings: XToXSettings, given: Bench, watch: Callable[[str], None], arms: Sequence[Arm] = ARMS
+) -> list[Row]:
     """A row for each arm and seed, in the order of the seeds, so that a stop leaves whole seeds."""
     rows = []
     for seed in settings.seeds:
-        for arm in ARMS:
+        for arm in arms:
             rows.append(_row(arm, settings, seed, given))
             watch(_line(rows[-1]))
     return rows
@@ -83,41 +85,42 @@ def run_all(settings: XToXSettings, given: Bench, watch: Callable[[str], None]) 
 
 def _row(arm: Arm, settings: XToXSettings, seed: int, given: Bench) -> Row:
     stage, folder = recipe(arm, settings, seed), given.folder(arm.name, seed)
-    asked = json.loads(json.dumps(asdict(stage)))
     if (folder / DONE).is_file():
+        asked = json.loads(json.dumps(asdict(stage)))
         if json.loads((folder / "recipe.json").read_text(encoding="utf-8")) != asked:
             raise ValueError(f"{folder} was made by other settings; name another folder with --out")
-        row: Row = json.loads((folder / DONE).read_text(encoding="utf-8"))
-        return row
-    row = _made(arm, stage, seed, given, folder)
-    (folder / DONE).write_text(json.dumps(row) + "\n", encoding="utf-8")
-    return row
+    else:
+        made = _made(stage, given, folder, None if arm.start is None else given.folder(arm.start, seed))
+        (folder / DONE).write_text(json.dumps(made) + "\n", encoding="utf-8")
+    measured = json.loads((folder / DONE).read_text(encoding="utf-8"))
+    return {"arm": arm.name, "seed": seed, **_seen(stage), **measured}
 
 
-def _made(arm: Arm, stage: StageRecipe, seed: int, given: Bench, folder: Path) -> Row:
-    task = given.task(stage, None if arm.start is None else given.folder(arm.start, seed))
+def _seen(stage: StageRecipe) -> Row:
+    """What a run of a stage sees, in the mean over its draws."""
+    assert stage.subset is not None
+    count = stage.loop.steps * stage.loop.batch
+    return {
+        "assets": stage.subset.assets,
+        "steps": stage.loop.steps,
+        "batch": stage.loop.batch,
+        "tokens": round(tokens_seen(stage)),
+        "samples": {name: round(count * share) for name, share in stage.shares().items()},
+    }
+
+
+def _made(stage: StageRecipe, given: Bench, folder: Path, start: Path | None) -> Row:
+    task = given.task(stage, start)
     save_recipe(folder, stage)
-    began = time.monotonic()
     if train(task, stage.loop, folder, given.machine, quiet=True) < stage.loop.steps:
         raise SystemExit(f"stopped in {folder}; the same command goes on")
-    trained = time.monotonic()
     model = trained_transformer(folder)
     model.set_codebooks(*given.tokenizers.codebooks(stage.config))
-    loop = stage.loop
     assert stage.subset is not None
+    seen = given.seen(stage.subset)
     with torch.autocast("cpu", torch.bfloat16, enabled=given.machine.precision == "bf16"):  # as it is watched
-        figures = measure(task, model, given.prompts, given.seen(stage.subset))
-    return {
-        "arm": arm.name,
-        "seed": seed,
-        "steps": loop.steps,
-        "batch": loop.batch,
-        "assets": stage.subset.assets,
-        "samples": {name: loop.steps * loop.batch * share for name, share in stage.shares().items()},
-        "seconds": round(trained - began),
-        "figures": figures,
-        "curve": _curve(folder),
-    }
+        figures = measure(task, model, given.prompts, seen)
+    return {"figures": figures, "curve": _curve(folder)}
 
 
 def _curve(folder: Path) -> dict[str, float]:
@@ -130,4 +133,4 @@ def _curve(folder: Path) -> dict[str, float]:
 
 def _line(row: Row) -> str:
     figures = ", ".join(f"{name} {value:.4f}" for name, value in row["figures"].items())
-    return f"{row['arm']}, seed {row['seed']}, {row['seconds']} s: {figures}"
+    return f"{row['arm']}, seed {row['seed']}: {figures}"

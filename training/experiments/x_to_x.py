@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from backend.model.config import TransformerConfig
+from backend.tasks import TASKS
 from training.data.shards.subset import Subset
 from training.loop import LoopSettings
 from training.recipes import mini, variants
@@ -20,6 +21,7 @@ from training.recipes.stages import StageRecipe
 
 # The prompt's task, by whose loss on held-out shapes all arms are judged.
 JUDGED = "text_to_shape"
+WRITE_A_SHAPE = tuple(name for name, task in TASKS.items() if "shape" in task.targets)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,8 +30,8 @@ class XToXSettings:
 
     assets: int = 100  # shapes that every arm trains on, with their captions and views
     seeds: tuple[int, ...] = (0, 1, 2)
-    steps: int = 300
-    further: int = 60  # steps of the second question, after the X-to-X run of the same seed
+    steps: int = 600
+    further: int = 100  # steps of the second question, after the X-to-X run of the same seed
     batch: int = 12  # samples of a step of X-to-X training
     width: int = 96
     n_dual: int = 2
@@ -85,14 +87,23 @@ def _x_to_x(settings: XToXSettings) -> StageRecipe:
     return small(mini.pt1(), settings, batch=settings.batch)
 
 
+def _alone(settings: XToXSettings, *tasks: str) -> StageRecipe:
+    """text_to_shape alone, as many samples in each step as X-to-X has of these tasks, to a whole one."""
+    shares = mini.pt1().shares()
+    batch = max(1, round(settings.batch * sum(shares.get(task, 0) for task in tasks)))
+    return small(variants.shape_only(mini.pt1()), settings, batch=batch)
+
+
 def _same_prompts(settings: XToXSettings) -> StageRecipe:
-    """As many text_to_shape samples in each step as X-to-X draws in the mean, to a whole one."""
-    share = mini.pt1().shares()[JUDGED]
-    return small(variants.shape_only(mini.pt1()), settings, batch=max(1, round(share * settings.batch)))
+    return _alone(settings, JUDGED)
+
+
+def _same_shapes(settings: XToXSettings) -> StageRecipe:
+    return _alone(settings, *WRITE_A_SHAPE)
 
 
 def _same_batch(settings: XToXSettings) -> StageRecipe:
-    return small(variants.shape_only(mini.pt1()), settings, batch=settings.batch)
+    return _alone(settings, *mini.pt1().tasks)
 
 
 def _more_of_the_same(settings: XToXSettings) -> StageRecipe:
@@ -106,12 +117,22 @@ def _interleaved(settings: XToXSettings) -> StageRecipe:
 ARMS = (
     Arm(name="x_to_x", told="X-to-X (stage pt1: pictures, views and prompts)", stage=_x_to_x),
     Arm(name="3d_same_prompts", told="3D only, as many text-to-shape samples", stage=_same_prompts),
+    Arm(
+        name="3d_same_shapes",
+        told="3D only, as many samples that write a shape",
+        stage=_same_shapes,
+    ),
     Arm(name="3d_same_batch", told="3D only, as many samples in all", stage=_same_batch),
     Arm(name="ct", told="X-to-X, then ct", stage=_more_of_the_same, start="x_to_x"),
     Arm(name="sft", told="X-to-X, then sft", stage=_interleaved, start="x_to_x"),
 )
 # What is compared seed by seed, first minus second: below zero, the first has the lower loss.
-COMPARED = (("x_to_x", "3d_same_prompts"), ("x_to_x", "3d_same_batch"), ("sft", "ct"))
+COMPARED = (
+    ("x_to_x", "3d_same_prompts"),
+    ("x_to_x", "3d_same_shapes"),
+    ("x_to_x", "3d_same_batch"),
+    ("sft", "ct"),
+)
 
 
 def recipe(arm: Arm, settings: XToXSettings, seed: int) -> StageRecipe:

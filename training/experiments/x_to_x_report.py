@@ -10,11 +10,10 @@ from scipy.stats import t as student
 
 from training.evaluation.tables import Row as Cells
 from training.evaluation.tables import Table, Value
-from training.experiments.x_to_x import ARMS, COMPARED, JUDGED
+from training.experiments.x_to_x import ARMS, COMPARED, JUDGED, WRITE_A_SHAPE
 
 Row = dict[str, Any]
 HELD_OUT = "held out"
-_SHAPES = ("text_to_shape", "image_to_shape")  # tasks of pt1 that write a shape
 _MEASURES: dict[str, Callable[[Row], float]] = {
     "held-out loss": lambda row: row["figures"][HELD_OUT],
     "lowest on the way": lambda row: min(row["curve"].values()),
@@ -43,8 +42,9 @@ def arms_table(rows: Sequence[Row]) -> Table:
         cells: dict[str, Value] = {
             "steps": own[0]["steps"],
             "samples": own[0]["steps"] * own[0]["batch"],
-            f"{JUDGED} samples": round(samples.get(JUDGED, 0)),
-            "shape samples from words or a picture": round(sum(samples.get(name, 0) for name in _SHAPES)),
+            f"{JUDGED} samples": samples.get(JUDGED, 0),
+            "samples that write a shape": sum(samples.get(name, 0) for name in WRITE_A_SHAPE),
+            "tokens read": f"{own[0]['tokens']:,}",
         }
         for name, of in _MEASURES.items():
             mean, deviation, _ = interval([of(row) for row in own])
