@@ -28,8 +28,8 @@ def x_to_x(
     out: Annotated[Path, typer.Option(help="folder of runs, rows and tables; existing runs continue")],
     seeds: Annotated[int, typer.Option(help="how many, from 0 on")] = 3,
     assets: Annotated[int, typer.Option(help="shapes that are trained on")] = 100,
-    steps: Annotated[int, typer.Option(help="of each arm")] = 600,
-    further: Annotated[int, typer.Option(help="steps of ct or sft afterwards")] = 100,
+    steps: Annotated[int, typer.Option(help="of each arm")] = 300,
+    further: Annotated[int, typer.Option(help="steps of ct or sft afterwards")] = 60,
     batch: Annotated[int, typer.Option(help="samples of a step of X-to-X training")] = 12,
 ) -> None:
     """Few shapes and many pictures: X-to-X training against text_to_shape alone, and sft against ct."""

@@ -30,8 +30,8 @@ class XToXSettings:
 
     assets: int = 100  # shapes that every arm trains on, with their captions and views
     seeds: tuple[int, ...] = (0, 1, 2)
-    steps: int = 600
-    further: int = 100  # steps of the second question, after the X-to-X run of the same seed
+    steps: int = 300
+    further: int = 60  # steps of the second question, after the X-to-X run of the same seed
     batch: int = 12  # samples of a step of X-to-X training
     width: int = 96
     n_dual: int = 2

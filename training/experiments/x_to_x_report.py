@@ -16,7 +16,7 @@ Row = dict[str, Any]
 HELD_OUT = "held out"
 _MEASURES: dict[str, Callable[[Row], float]] = {
     "held-out loss": lambda row: row["figures"][HELD_OUT],
-    "lowest on the way": lambda row: min(row["curve"].values()),
+    "lowest on the way (a quarter of the prompts)": lambda row: min(row["curve"].values()),
     "loss on shapes trained on": lambda row: row["figures"]["trained on"],
     "told by words": lambda row: row["figures"]["told by words"],
     "own caption likelier": lambda row: row["figures"]["own caption likelier"],
