@@ -22,7 +22,7 @@ from training.loop import LoopSettings, Loss, Machine, Stateless, checkpoint, me
 SETTINGS = LoopSettings(
     steps=12, batch=6, peak_lr=0.05, warmup=2, save_every=3, log_every=2, evaluate_every=6, ema=0.9
 )
-PATIENCE = 100  # seconds
+PATIENCE = 240  # seconds, for machines that do much else meanwhile
 EXACT = Machine(precision="no")
 
 
@@ -138,17 +138,15 @@ def run_killed() -> None:
 
 
 def run_ranks() -> None:
-    """The same run by one process, by two, by two sharded, and by two sharded and then one."""
+    """The same six steps by one process, by two, and half by two sharded and then half by one."""
 
     def run(name: str, machine: Machine = EXACT, **rest: Any) -> Callable[[], object]:
         return lambda: train(Heads(), SETTINGS, folder / name, machine, quiet=True, **rest)
 
-    sharded = replace(EXACT, fsdp=True)
-    assert ended(forked(run("one"))) == 0
-    assert together(run("two")) == [0, 0]
-    assert together(run("sharded", sharded)) == [0, 0]
-    assert together(run("resumed", sharded, stop_after=6)) == [0, 0]
-    assert ended(forked(run("resumed"))) == 0
+    assert ended(forked(run("one", stop_after=6))) == 0
+    assert together(run("two", stop_after=6)) == [0, 0]
+    assert together(run("sharded", replace(EXACT, fsdp=True), stop_after=3)) == [0, 0]
+    assert ended(forked(run("sharded", stop_after=6))) == 0
 
 
 def together(work: Callable[[], object]) -> list[int]:
