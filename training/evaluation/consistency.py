@@ -101,7 +101,7 @@ def views_report(
         tables=tables,
         sections=sections,
         columns=1,
-        used=asdict(settings),
+        used={**asdict(settings), "sampling": asdict(pipeline.offer.defaults)},
     )
 
 

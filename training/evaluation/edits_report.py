@@ -54,7 +54,11 @@ def edits_report(pipeline: Pipeline, data: Path, settings: EditSettings, pool: P
         heading="Editing shapes",
         tables=[table(title, scores) for title, (_, scores, _) in made.items()],
         sections=_sections(made, settings.shown),
-        used=asdict(settings) | {"edits": {title: len(edits) for title, edits in groups.items()}},
+        used={
+            **asdict(settings),
+            "edits": {title: len(edits) for title, edits in groups.items()},
+            "sampling": asdict(pipeline.offer.defaults),
+        },
     )
 
 
