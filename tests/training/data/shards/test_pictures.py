@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from training.data.shards.reader import Reader
 
 from training.data.shards.dataset import Dataset
 from training.data.shards.pack import ShardSettings, pack, rows_of
 from training.data.shards.pictures import PICTURES, PictureSettings, picture_items
-from training.data.shards.reader import Reader
 from training.data.steps import Pool, Result, run
 
 
