@@ -96,7 +96,7 @@ def whole(
     ] = None,
     before: Annotated[Path | None, typer.Option(help="the model before fine-tuning, for the views")] = None,
     split: Split = "val",
-    prompts: Annotated[int, typer.Option(help="prompts, and as many captions kept out")] = 48,
+    prompts: Annotated[int, typer.Option(help="prompts, and as many captions kept out")] = 32,
     edits: Annotated[int, typer.Option(help="pairs that add or remove, half of each")] = 100,
     pictures: Annotated[int, typer.Option(help="pictures to make shapes of")] = 24,
     viewed: Annotated[int, typer.Option(help="shapes whose views are compared")] = 12,

@@ -26,10 +26,10 @@ Part = Callable[[], Report]
 class Counts:
     """How much of each; meant for ten minutes on two cores."""
 
-    prompts: int = 48  # of the hundred, and as many captions of shapes kept out of training
+    prompts: int = 32  # of the hundred, and as many captions of shapes kept out of training
     edits: int = 100  # adding and removing, half of each
-    other_edits: int = 8  # of each other kind
-    fresh: int = 8  # procedural objects of unseen seeds, each with all its edits
+    other_edits: int = 4  # of each other kind
+    fresh: int = 4  # procedural objects of unseen seeds, each with all its edits
     pictures: int = 24  # to make shapes of
     viewed: int = 12  # shapes whose views are compared
     tokenised: int = 24  # shapes through the shape tokenizer, and as many procedural ones
