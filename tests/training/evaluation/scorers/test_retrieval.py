@@ -87,6 +87,14 @@ def test_a_file_gives_the_same_scores_in_half_precision(tmp_path: Path, pairs: P
     torch.testing.assert_close(scorer.shapes(cloud), RetrievalScorer(model).shapes(cloud), atol=5e-3, rtol=0)
 
 
+def test_the_shipped_judge_knows_objects_of_unseen_seeds() -> None:
+    families, scorer = ("bottle", "ladder", "table", "windmill", "car"), load()
+    shapes = [generate(60_000_000 + row // 5, families[row % 5]) for row in range(25)]
+    clouds = [Cloud(points=shape.sample_surface(512, np.random.default_rng(0))[0]) for shape in shapes]
+    nearest = (scorer.shapes(clouds) @ scorer.texts([f"a {name}" for name in families]).T).argmax(dim=1)
+    assert (nearest == torch.arange(25) % 5).float().mean() > 0.9
+
+
 def test_missing_weights_name_the_command_that_makes_them(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="train-scorer"):
         load(tmp_path / "none.safetensors")
