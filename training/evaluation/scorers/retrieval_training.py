@@ -41,9 +41,9 @@ class RetrievalRecipe:
     """Everything the judge depends on, beside its data."""
 
     config: RetrievalConfig = field(default_factory=RetrievalConfig)
-    objects: int = 6000  # procedural ones
+    objects: int = 5000  # procedural ones
     captions: int = 2  # of each object
-    steps: int = 300
+    steps: int = 260
     batch: int = 256
     peak_lr: float = 1e-3
     warmup: int = 30
