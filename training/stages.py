@@ -31,7 +31,7 @@ from training.evaluation.sheets import Section
 from training.flops import parts_of, sample_flops
 from training.loop import Loss, Machine, Stateless, rank_share
 from training.origin import Origin, origin_of, stages_done
-from training.recipes.stages import StageRecipe
+from training.recipes.stages import STAGES, StageRecipe
 from training.recipes.tokens import drawn
 from training.stage_sheet import stage_sheet
 from training.starting_weights import fill, point_heads
@@ -124,11 +124,14 @@ class StageTask(Stateless):
         )
 
     def parts(self, step: int, rank: int, world: int) -> list[Part]:
-        seed, places = self.recipe.loop.seed, rank_share(self.recipe.loop.batch, rank, world)
-        draws = [
-            draw(self.recipe, self.pools, np.random.default_rng((seed, step, place))) for place in places
-        ]
+        draws = [self.drawn(step, place) for place in rank_share(self.recipe.loop.batch, rank, world)]
         return [self._part([read(one, self.pools[one.pool]) for one in few]) for few in self._cut(draws)]
+
+    def drawn(self, step: int, place: int) -> Draw:
+        """The sample at a place of a step's batch."""
+        # Of this stage alone: with one seed for all, each would begin with the samples of the one before.
+        seed = (self.recipe.loop.seed, STAGES.index(self.recipe.name), step, place)
+        return draw(self.recipe, self.pools, np.random.default_rng(seed))
 
     def _cut(self, draws: Sequence[Draw]) -> list[list[Draw]]:
         """Draws of like length together, in parts of at most so many positions, or of one sample."""

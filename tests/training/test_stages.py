@@ -174,10 +174,16 @@ def test_the_loss_is_the_mean_over_samples_of_means_over_targets(token_data: Pat
     assert loss.value.item() == pytest.approx(_padded(task, 3), rel=1e-5)
 
 
+def test_stages_of_one_seed_draw_other_samples(token_data: Path) -> None:
+    tasks = tuple(task.name for task in tasks_of("pt"))
+    first, second = (stage(token_data, stage_recipe(*tasks, name=name)) for name in ("pt1", "pt2"))
+    assert [first.drawn(0, place) for place in range(8)] != [second.drawn(0, place) for place in range(8)]
+
+
 def _padded(task: StageTask, step: int) -> float:
     vocabulary, means = task.recipe.config.vocabulary, []
     for place in range(task.recipe.loop.batch):
-        one = draw(task.recipe, task.pools, np.random.default_rng((task.recipe.loop.seed, step, place)))
+        one = task.drawn(step, place)
         drawn = read(one, task.pools[one.pool])
         rows = batch([drawn.sequence(vocabulary)])
         due = rows.due(vocabulary)
