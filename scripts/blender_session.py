@@ -11,6 +11,7 @@ import os
 import shutil
 import sys
 import tempfile
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -27,7 +28,18 @@ import addon_utils  # isort: skip  # noqa: E402  (bpy brings it)
 
 
 def enable() -> Any:
-    """The add-on's preferences. The extension's folder is a link: its name must be the extension's id."""
+    """The add-on's preferences, also after it was disabled."""
+    _install()
+    if addon_utils.enable(MODULE, default_set=True) is None:
+        raise SystemExit("The extension could not be enabled; the lines above say why.")
+    preferences = bpy.context.preferences.addons[MODULE].preferences
+    preferences.python = sys.executable  # the backend runs in this same environment
+    return preferences
+
+
+@cache
+def _install() -> None:
+    """Once a process. The extension's folder is a link: its name must be the extension's id."""
     link = _folder / "repository" / "omni123"
     link.parent.mkdir()
     _link_folder(link, ROOT)
@@ -35,11 +47,6 @@ def enable() -> Any:
     bpy.context.preferences.extensions.repos.new(
         name="dev", module="dev", custom_directory=str(link.parent), source="USER"
     )
-    if addon_utils.enable(MODULE, default_set=True) is None:
-        raise SystemExit("The extension could not be enabled; the lines above say why.")
-    preferences = bpy.context.preferences.addons[MODULE].preferences
-    preferences.python = sys.executable  # the backend runs in this same environment
-    return preferences
 
 
 def disable() -> None:

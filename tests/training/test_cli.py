@@ -88,8 +88,9 @@ def test_a_continued_run_says_what_has_changed(tmp_path: Path) -> None:
     save_recipe(tmp_path, before)
     assert list(changes(tmp_path, before)) == []
     assert list(changes(tmp_path / "new", before)) == []
+    steps = before.loop.steps
     longer = replace(before, loop=replace(before.loop, steps=9000))
-    assert list(changes(tmp_path, longer)) == ["loop.steps: 1500 before, 9000 from here on"]
+    assert list(changes(tmp_path, longer)) == [f"loop.steps: {steps} before, 9000 from here on"]
 
 
 def test_what_is_no_recipe_has_no_task(tmp_path: Path) -> None:

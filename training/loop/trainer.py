@@ -7,6 +7,7 @@ resumed run repeats nothing and misses nothing.
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -139,7 +140,9 @@ class _Run:
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
         self.state.average.update(self.task.model, step)
-        self.sums.add({"grad": (norm, 1), "lr": (settings.lr(step), 1)})
+        # A rank's share of one step, so that a run continued by other ranks counts steps and not ranks.
+        share = 1 / self.devices.world
+        self.sums.add({"grad": (norm * share, share), "lr": (settings.lr(step) * share, share)})
         self.step += 1
         if self.ahead:
             wait([self.ahead])  # evaluations and sheets may use what it reads with
@@ -178,7 +181,7 @@ class _Run:
     def _log(self) -> None:
         sums = merged(self.devices.gathered(self.sums.state()))
         self.sums = Sums()
-        _check_samples(sums, self.settings, self.devices.world)
+        _check_samples(sums, self.settings)
         tokens = sums.state()["tokens"][0]
         self._write(averages(sums) | self.pace.figures(tokens))
 
@@ -223,11 +226,11 @@ class _Run:
             _write_progress(self.folder, self.step, self.settings)
 
 
-def _check_samples(sums: Sums, settings: LoopSettings, world: int) -> None:
+def _check_samples(sums: Sums, settings: LoopSettings) -> None:
     """A batch of another size than the recipe's would train at another rate, unseen."""
     (_, samples), (_, steps) = sums.state()["loss"], sums.state()["lr"]
-    if samples * world != steps * settings.batch:
-        raise ValueError(f"{samples * world / steps:g} samples a step where the recipe has {settings.batch}")
+    if not math.isclose(samples, steps * settings.batch):
+        raise ValueError(f"{samples / steps:g} samples a step where the recipe has {settings.batch}")
 
 
 def _optimizer(task: TrainingTask, settings: LoopSettings) -> torch.optim.AdamW:
