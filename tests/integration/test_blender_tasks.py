@@ -40,6 +40,7 @@ def settings(preferences: Any) -> Iterator[Any]:
     for kind in (bpy.data.objects, bpy.data.meshes, bpy.data.images, bpy.data.materials):
         for item in list(kind):
             kind.remove(item)
+    bpy.context.scene.cursor.location = (0.0, 0.0, 0.0)
     settings = bpy.context.scene.omni123
     for name in settings.bl_rna.properties.keys():  # noqa: SIM118  (a bpy collection)
         if name not in ("rna_type", "name"):
