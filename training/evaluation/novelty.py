@@ -22,8 +22,8 @@ from training.data.shards.join import joined_rows
 from training.data.shards.pack import LEVELS
 
 N_POINTS = 2048
-_COARSE = 128  # points of the comparison that draws up the shortlist
-_SHORTLIST = 24  # training shapes compared in full
+_COARSE = 64  # points of the comparison that draws up the shortlist
+_SHORTLIST = 32  # training shapes compared in full
 _AT_ONCE = 1024  # training shapes of one coarse comparison
 Points = NDArray[np.float32]
 

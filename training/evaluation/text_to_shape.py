@@ -7,7 +7,7 @@ Omni123 section 6: 8,192 uniform surface points, 100 prompts in four groups.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -153,17 +153,22 @@ def _wrong(likeness: Likeness, there: NDArray[np.int64]) -> Row:
     return {"score": float(likeness[wrong].mean()), **tops}
 
 
-def novel(systems: Sequence[System], known: ShapeSet, copied: Sequence[Points], title: str) -> Table:
-    """Distances to the nearest training shape: of every system, between training shapes, and of copies.
+def known_distances(known: ShapeSet, copied: Sequence[Points]) -> dict[str, Row]:
+    """What distances to the nearest training shape mean: those between training shapes, and those of copies.
 
     copied: surface points of training shapes through the model's tokenizer.
     """
+    rows: dict[str, Row] = {BETWEEN: novelty.summary(novelty.between(known, COMPARED))}
+    if copied:
+        rows[COPIES] = novelty.summary([known.nearest(points)[1] for points in copied])
+    return rows
+
+
+def novel(systems: Sequence[System], known: ShapeSet, meaning: Mapping[str, Row], title: str) -> Table:
+    """Distances of every system to the nearest training shape, above rows that say what they mean."""
     rows: dict[str, Row] = {}
     for system in systems:
         found = [known.nearest(one.points)[1] for one in system.clouds if one is not None]
         if found and system.name != NEIGHBOUR:  # that one is a training shape
             rows[system.name] = novelty.summary(found)
-    rows[BETWEEN] = novelty.summary(novelty.between(known, COMPARED))
-    if copied:
-        rows[COPIES] = novelty.summary([known.nearest(points)[1] for points in copied])
-    return Table(title=title, rows=rows, notes=NOVELTY_NOTES)
+    return Table(title=title, rows=rows | dict(meaning), notes=NOVELTY_NOTES)

@@ -27,7 +27,15 @@ from training.evaluation.scorers import published, retrieval
 from training.evaluation.scorers.interface import Scorer
 from training.evaluation.sheets import Panel, Section
 from training.evaluation.tables import Table
-from training.evaluation.text_to_shape import Neighbours, System, judged, novel, of_made, real
+from training.evaluation.text_to_shape import (
+    Neighbours,
+    System,
+    judged,
+    known_distances,
+    novel,
+    of_made,
+    real,
+)
 
 _ACROSS = 8  # pictures beside each other on the sheet
 Load = Callable[[Path], RunsJobs]
@@ -80,10 +88,8 @@ def text_to_shape_report(
     tables: list[Table] = []
     newness: list[Table] = []
     sections: list[Section] = []
-    copied: list[Points] = []
     lookup = None if known is None else Neighbours(known, judges.own.sentences, kept)
-    if known is not None and settings.copied:
-        copied = copies(models[0], known, settings)
+    meaning = {} if known is None else known_distances(known, copies(models[0], known, settings))
     for title, rows in kinds.items():
         if not rows:
             continue
@@ -92,7 +98,7 @@ def text_to_shape_report(
         for scorer in (judges.own, *judges.published):
             tables += judged(scorer, rows, systems, title)
         if known is not None:
-            newness.append(novel(systems, known, copied, f"Novelty: {title[0].lower()}{title[1:]}"))
+            newness.append(novel(systems, known, meaning, f"Novelty: {title[0].lower()}{title[1:]}"))
         if not sections:
             sections = [_section(rows, made, settings)]
     return Report(

@@ -26,6 +26,7 @@ from training.evaluation.text_to_shape import (
     Neighbours,
     System,
     judged,
+    known_distances,
     novel,
     of_made,
     real,
@@ -138,7 +139,8 @@ def test_a_copy_of_a_training_shape_shows() -> None:
     known = shape_set(30)
     copy = System(name="model", clouds=[Cloud(points=known.cloud(4))])
     looked_up = System(name=NEIGHBOUR, clouds=[Cloud(points=known.cloud(4))])
-    table = novel([copy, looked_up], known, [known.cloud(7) + 0.01], "novelty")
+    meaning = known_distances(known, [known.cloud(7) + 0.01])
+    table = novel([copy, looked_up], known, meaning, "novelty")
     assert table.rows["model"]["median"] == pytest.approx(0, abs=1e-6)
     assert table.rows[BETWEEN]["median"] == pytest.approx(0.1, abs=0.01)
     assert 0 < table.rows[COPIES]["median"] < 0.02  # type: ignore[operator]
