@@ -13,34 +13,19 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
-SPHERE = "--pipeline tests.backend.server.sphere_pipeline:load"
+from tests.integration.in_blender import ROOT, SPHERE, blender_session, end_jobs, module, pump_until, session
+
+import bpy  # isort: skip
+
 MINI = ROOT / "backend" / "weights" / "mini"
 
-pytest.importorskip("bpy", reason="needs Blender as a Python module")
-sys.path.insert(0, str(ROOT / "scripts"))
-import blender_session  # noqa: E402
-import bpy  # noqa: E402
-
 pytestmark = pytest.mark.timeout(90)
-
-
-@pytest.fixture(scope="module")
-def preferences(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """The enabled extension's, set to a backend whose model is a sphere."""
-    weights = tmp_path_factory.mktemp("weights")
-    (weights / "state").write_text("ready")
-    preferences = blender_session.enable()
-    preferences.weights, preferences.options = str(weights), SPHERE
-    yield preferences
-    blender_session.disable()
-    assert not hasattr(bpy.types.Scene, "omni123")
 
 
 @pytest.fixture
@@ -60,27 +45,7 @@ def settings(preferences: Any) -> Iterator[Any]:
     yield settings
     for name, value in kept.items():
         setattr(preferences, name, value)
-    for job in session().client.open_jobs():
-        session().client.cancel(job, time.monotonic())
-        pump_until(lambda job=job: job.has_ended)
-    session().dismiss()
-
-
-def module(name: str) -> ModuleType:
-    return blender_session.submodule(name)
-
-
-def session() -> Any:
-    return module("runtime").session()
-
-
-def pump_until(condition: Callable[[], bool], seconds: float = 30.0) -> None:
-    """What Blender's timer does."""
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "waited in vain"
-        module("pump").tick()
-        time.sleep(0.01)
+    end_jobs()
 
 
 def drawn(panel: type) -> str:

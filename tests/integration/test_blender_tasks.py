@@ -3,35 +3,19 @@
 from __future__ import annotations
 
 import sys
-import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
-SPHERE = "--pipeline tests.backend.server.sphere_pipeline:load"
+from tests.integration.in_blender import blender_session, end_jobs, module, pump_until
 
-pytest.importorskip("bpy", reason="needs Blender as a Python module")
-sys.path.insert(0, str(ROOT / "scripts"))
-import blender_session  # noqa: E402
-import bpy  # noqa: E402
-from mathutils import Matrix  # noqa: E402
+import bpy  # isort: skip
+from mathutils import Matrix  # isort: skip
 
 pytestmark = pytest.mark.timeout(90)
-
-
-@pytest.fixture(scope="module")
-def preferences(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    weights = tmp_path_factory.mktemp("weights")
-    (weights / "state").write_text("ready")
-    preferences = blender_session.enable()
-    preferences.weights, preferences.options = str(weights), SPHERE
-    yield preferences
-    blender_session.disable()
 
 
 @pytest.fixture
@@ -46,22 +30,7 @@ def settings(preferences: Any) -> Iterator[Any]:
         if name not in ("rna_type", "name"):
             settings.property_unset(name)
     yield settings
-    for job in module("runtime").session().client.open_jobs():
-        module("runtime").session().client.cancel(job, time.monotonic())
-        pump_until(lambda job=job: job.has_ended)
-    module("runtime").session().dismiss()
-
-
-def module(name: str) -> ModuleType:
-    return blender_session.submodule(name)
-
-
-def pump_until(condition: Callable[[], bool], seconds: float = 60.0) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "waited in vain"
-        module("pump").tick()
-        time.sleep(0.01)
+    end_jobs()
 
 
 def drawn(panel: type) -> str:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
 from backend.tasks import TASKS, tasks_of
 from backend.tasks import Stage as TaskStage
@@ -28,14 +29,17 @@ def small(name: Stage) -> StageRecipe:
 
 @pytest.fixture(scope="session")
 def runs(token_data: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """The run folder of each stage."""
+    """The run folder of each stage, by one thread: the rounding of more moves the last losses by 0.016."""
     root, made, start = tmp_path_factory.mktemp("runs"), {}, None
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
     for name in STAGES:
         task, made[name] = stage(token_data, small(name), start=start), root / name
         task.origin().save(made[name])
         save_recipe(made[name], task.recipe)
         train(task, task.recipe.loop, made[name], Machine(precision="no"), quiet=True)
         start = made[name]
+    torch.set_num_threads(threads)
     return made
 
 
@@ -45,7 +49,7 @@ def losses(run: Path, name: str = "loss") -> list[float]:
 
 
 # A change of these numbers is a change of the model, of its samples or of its training: say why where you
-# renew them. The rounding of other processors and numbers of threads grows to 0.016 by the last stage.
+# renew them.
 GOLDEN: dict[Stage, list[float]] = {
     "pt1": [3.43471, 3.22874, 3.35858, 2.95197, 2.77111, 2.75399],
     "pt2": [2.74154, 2.47807, 2.83993, 2.32907, 2.23754, 1.89696],
@@ -57,7 +61,7 @@ GOLDEN: dict[Stage, list[float]] = {
 
 @pytest.mark.parametrize("name", STAGES)
 def test_golden_losses(runs: dict[str, Path], name: Stage) -> None:
-    assert losses(runs[name]) == pytest.approx(GOLDEN[name], abs=2e-2)
+    assert losses(runs[name]) == pytest.approx(GOLDEN[name], abs=2e-3)
 
 
 def test_losses_of_each_task_are_watched(runs: dict[str, Path]) -> None:
