@@ -39,7 +39,9 @@ class Request:
     images: tuple[Pixels, ...] = ()
     image_views: tuple[str, ...] = ()  # the view each image shows; empty where no view is known
     mesh: Mesh | None = None
-    tokens: NDArray[np.uint16] | None = None  # (n,) codes of the source shape, instead of its mesh
+    tokens: NDArray[np.uint16] | None = (
+        None  # (n,) codes of the source shape, instead of its mesh where none is edited
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +88,7 @@ class Result:
 
     mesh: Mesh | None = None  # of edit_shape: in the source mesh's frame
     pictures: tuple[Picture, ...] = ()
-    tokens: NDArray[np.uint16] | None = None  # (n,) codes of the shape
+    tokens: NDArray[np.uint16] | None = None  # (n,) codes of the shape; none of an edited one
     seconds: dict[str, float]  # per stage
 
 

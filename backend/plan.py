@@ -113,6 +113,8 @@ def _check_sources(request: Request, layout: Layout) -> None:
     if len(request.images) != modalities.count("image"):
         wanted = modalities.count("image")
         _refuse(f"{request.task} takes {wanted} images, not {len(request.images)}.", "Add or remove images.")
+    if request.tokens is not None and TASKS[request.task].stage == "edit":
+        _refuse("An edit needs the object's mesh: its tokens leave no room to add to.", "Send its mesh.")
     given = (request.mesh is not None) + (request.tokens is not None)
     if given != modalities.count("shape"):
         wanted_shape = "one source shape" if "shape" in modalities else "no source shape"

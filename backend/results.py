@@ -13,7 +13,7 @@ from torch import Tensor
 from backend.coloring import colored
 from backend.events import Pixels
 from backend.failures import RequestError
-from backend.geometry.canonical import Placement, UpAxis, turn
+from backend.geometry.canonical import Placement, UpAxis, fit, turn
 from backend.geometry.composition import Composition
 from backend.geometry.finishing import finish
 from backend.geometry.mesh import Mesh
@@ -90,8 +90,13 @@ class Shapes:
     def colored(self, surface: Surface, source: SourceShape | None, views: Mapping[str, Pixels]) -> Mesh:
         """The surface's mesh with colours from views of it and from its source, as far as there are any."""
         own = None if source is None or source.mesh is None else self._upright(source.mesh)
-        mesh = colored(self._upright(surface.mesh), surface.kept, own, views)
-        return replace(surface.mesh, colors=mesh.colors)
+        mesh = self._upright(surface.mesh)
+        if own is not None:  # edited in a frame of its own; views show it as large as any shape
+            place = fit(mesh.vertices)
+            own, mesh = (
+                replace(m, vertices=place.to_canonical(m.vertices).astype(np.float32)) for m in (own, mesh)
+            )
+        return replace(surface.mesh, colors=colored(mesh, surface.kept, own, views).colors)
 
     def _upright(self, mesh: Mesh) -> Mesh:
         """Z up, as views show shapes."""

@@ -14,6 +14,7 @@ from backend.coloring import Coloring
 from backend.engine import Engine
 from backend.events import Coarse, Picture, PipelineEvent, Pixels, Progress, Result, Sharpening
 from backend.failures import Cancelled
+from backend.geometry.canonical import LONGEST_SIDE
 from backend.geometry.mesh import Mesh
 from backend.model.text import TextEmbeddings, TextEncoder
 from backend.plan import Plan
@@ -74,7 +75,9 @@ class Run:
         finally:
             self.parts.engine.stop(chain)
         yield from self._colors(chain, text, sources)
-        tokens = None if self.codes is None else self.codes.numpy().astype(np.uint16)
+        tokens = None
+        if self.codes is not None and sources.placement is None:  # an edit's codes lack what its mesh keeps
+            tokens = self.codes.numpy().astype(np.uint16)
         yield Result(mesh=self.mesh, pictures=tuple(self.pictures), tokens=tokens, seconds=self.clock.laps)
 
     def _tokens(self, chain: Chain, number: int, segment: Segment, sources: Sources) -> Events:
@@ -154,7 +157,11 @@ class Run:
         assert self.parts.pictures is not None, "the plan was checked"
         words = text if coloring.words else None
         key = self.plan.request.prompt if coloring.words else None
-        codes = {"shape": [self.codes], "source": sources.codes, "target": chain.codes}
+        shape = self.codes
+        if sources.placement is not None:  # an edit's stand for less than its mesh, and in a smaller frame
+            assert self.mesh is not None
+            shape = self.parts.sources.shape(self.mesh, LONGEST_SIDE)[0].codes
+        codes = {"shape": [shape], "source": sources.codes, "target": chain.codes}
         chains: list[Chain] = []
         try:
             for drawing in coloring.drawings:

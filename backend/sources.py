@@ -12,7 +12,7 @@ from torch import Tensor
 
 from backend.events import Pixels, Request
 from backend.failures import RequestError
-from backend.geometry.canonical import BOUNDS, Placement, fit
+from backend.geometry.canonical import BOUNDS, EDITED_SIDE, LONGEST_SIDE, Placement, fit
 from backend.geometry.labels import MeshField
 from backend.geometry.mesh import Mesh
 from backend.geometry.skin import skin
@@ -20,6 +20,7 @@ from backend.image_tokenizer.interface import ImageTokenizer
 from backend.plan import CELLS
 from backend.sequence import Layout
 from backend.shape_tokenizer.interface import ShapeTokenizer
+from backend.tasks import TASKS
 
 BACKGROUND = (255, 255, 255)  # under transparent pixels, as in training
 # What the grid of a surface can show at least, in its cells: walls of solids, and what stands for sheets.
@@ -71,7 +72,8 @@ class SourceReader:
                 shape = SourceShape(codes=self._tokens(request.tokens))
             else:
                 assert request.mesh is not None, "the plan was checked"
-                shape, placement = self._mesh(request.mesh, 2 * BOUNDS / cells)
+                side = EDITED_SIDE if TASKS[request.task].stage == "edit" else LONGEST_SIDE
+                shape, placement = self.shape(request.mesh, side, cells)
             codes.append(shape.codes)
         return Sources(codes=codes, placement=placement, shape=shape)
 
@@ -87,12 +89,15 @@ class SourceReader:
         return torch.from_numpy(tokens.astype(np.int64))
 
     @torch.inference_mode()
-    def _mesh(self, mesh: Mesh, step: float) -> tuple[SourceShape, Placement]:
-        """The same mesh always gives the same codes: those of its skin, as in training."""
+    def shape(self, mesh: Mesh, side: float, cells: int = CELLS) -> tuple[SourceShape, Placement]:
+        """The same mesh always gives the same codes: those of its skin, as in training.
+
+        Its longest side becomes `side` in the canonical frame. Raises RequestError for a mesh without surface.
+        """
         assert self.shapes is not None, "the plan was checked"
-        config = self.shapes.config
+        config, step = self.shapes.config, 2 * BOUNDS / cells
         try:
-            placement = fit(mesh.vertices[np.unique(mesh.faces)], config.up_axis)
+            placement = fit(mesh.vertices[np.unique(mesh.faces)], config.up_axis, side=side)
             own = replace(mesh, vertices=placement.to_canonical(mesh.vertices).astype(np.float32))
             field = MeshField(
                 own.vertices,

@@ -56,14 +56,16 @@ def from_image(context: bpy.types.Context) -> Asked:
 def edit(context: bpy.types.Context) -> Asked:
     settings, obj = context.scene.omni123, _mesh_object(context)
     seen = see(obj, context.view_layer)
-    kind, data, source = _shape(obj, seen)
-    spec = JobSpec(task="edit_shape", prompt=settings.instruction, inputs=(kind,), **_options(settings))
-    return Asked(spec=spec, target=_in_place(context, source, settings.instruction), files=(data,))
+    spec = JobSpec(task="edit_shape", prompt=settings.instruction, inputs=("mesh",), **_options(settings))
+    target = _in_place(context, _source(obj, seen), settings.instruction)
+    return Asked(spec=spec, target=target, files=(_mesh(seen),))
 
 
 def views_of_object(context: bpy.types.Context) -> Asked:
     settings, obj = context.scene.omni123, _mesh_object(context)
-    kind, data, _ = _shape(obj, see(obj, context.view_layer))
+    seen = see(obj, context.view_layer)
+    kind: InputKind = "tokens" if _is_its_tokens(obj.omni123, seen) else "mesh"
+    data = obj.omni123.tokens if kind == "tokens" else _mesh(seen)
     spec = JobSpec(task="shape_to_views", views=VIEWS, inputs=(kind,), **_sampling(settings))
     return Asked(spec=spec, target=_at_cursor(context, title=f"{obj.name}, six views"), files=(data,))
 
@@ -130,27 +132,14 @@ def _at_cursor(context: bpy.types.Context, *, size: float | None = None, title: 
     )
 
 
-def _shape(obj: bpy.types.Object, seen: Seen) -> tuple[InputKind, bytes, Source]:
-    """What is sent of an object, and how what comes back becomes part of it.
-
-    Its own tokens where they are the whole of it: nothing is lost on the way, and 2 KB are sent.
-    """
+def _source(obj: bpy.types.Object, seen: Seen) -> Source:
+    """How what comes back of an object's mesh becomes part of it."""
+    inside = np.column_stack([np.linalg.inv(seen.frame), np.zeros(3)])
     outside = np.column_stack([seen.turn @ seen.frame, obj.matrix_world.translation])
-    if _is_its_tokens(obj.omni123, seen):
-        kind, data, inside = "tokens", obj.omni123.tokens, _from_canonical(obj.omni123)
-    else:
-        vertices = (seen.arrays.vertices @ seen.frame.T).astype(np.float32)
-        inside = np.column_stack([np.linalg.inv(seen.frame), np.zeros(3)])
-        faces = outward(inside.ravel(), seen.arrays.faces)
-        try:
-            data = encode_mesh(vertices, faces, seen.arrays.colors, runtime.session().connection.limits)
-        except ProtocolError as error:
-            raise ProblemError(from_error(error)) from error
-        kind = "mesh"
-    world = np.column_stack([outside[:, :3] @ inside[:, :3], outside[:, :3] @ inside[:, 3] + outside[:, 3]])
+    world = np.column_stack([outside[:, :3] @ inside[:, :3], outside[:, 3]])
     corners = transformed(outside.ravel(), seen.arrays.vertices)
     low, high = corners.min(axis=0).tolist(), corners.max(axis=0).tolist()
-    source = Source(
+    return Source(
         object=obj.name,
         uid=obj.session_uid,
         fingerprint=seen.fingerprint,
@@ -159,22 +148,26 @@ def _shape(obj: bpy.types.Object, seen: Seen) -> tuple[InputKind, bytes, Source]
         low=(low[0], low[1], low[2]),
         high=(high[0], high[1], high[2]),
     )
-    return kind, data, source
+
+
+def _mesh(seen: Seen) -> bytes:
+    """The mesh that is seen, as it is sent."""
+    vertices = (seen.arrays.vertices @ seen.frame.T).astype(np.float32)
+    faces = outward(np.column_stack([np.linalg.inv(seen.frame), np.zeros(3)]).ravel(), seen.arrays.faces)
+    try:
+        return encode_mesh(vertices, faces, seen.arrays.colors, runtime.session().connection.limits)
+    except ProtocolError as error:
+        raise ProblemError(from_error(error)) from error
 
 
 def _is_its_tokens(record: OMNI123_PG_object, seen: Seen) -> bool:
-    """Made by this model, untouched since, neither coloured nor stretched nor tilted."""
+    """Made by this model, untouched since, neither coloured nor stretched nor tilted: 2 KB say all of it."""
     welcome = runtime.session().connection.welcome
     if not record.tokens or record.fingerprint != seen.fingerprint or seen.arrays.colors is not None:
         return False
     scale = seen.frame[0, 0]
     upright = scale > 0 and np.abs(seen.frame - scale * np.eye(3)).max() <= UNIFORM * scale
     return bool(upright and welcome is not None and record.model == (welcome.model.name or "")[:200])
-
-
-def _from_canonical(record: OMNI123_PG_object) -> NDArray[np.float64]:
-    """(3, 4): local = (canonical - center) * scale."""
-    return np.column_stack([record.scale * np.eye(3), -record.scale * np.array(record.center)])
 
 
 def _in_place(context: bpy.types.Context, source: Source, instruction: str) -> Target:

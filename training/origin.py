@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from training.loop import write_json
+
 NAME = "origin.json"
 
 
@@ -20,8 +22,7 @@ class Origin:
     data: str = ""  # fingerprint of what this run reads
 
     def save(self, run: Path) -> None:
-        run.mkdir(parents=True, exist_ok=True)
-        (run / NAME).write_text(json.dumps(asdict(self), indent=1) + "\n", encoding="utf-8")
+        write_json(run / NAME, asdict(self))
 
 
 def origin_of(run: Path) -> Origin:

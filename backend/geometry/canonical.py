@@ -1,6 +1,7 @@
 """The one place where world coordinates (Blender's: Z up, front faces -Y, metres) become a model's and back.
 
 Canonical shapes are centred on their bounding box with longest side 1.92; the field lives in [-1.05, 1.05]^3.
+The source of an edit is smaller, so that what is added to it finds room.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ UpAxis = Literal["y", "z"]
 
 BOUNDS = 1.05  # half side of the field's domain
 LONGEST_SIDE = 1.92  # of a canonical shape; what published encoders were fed
+EDITED_SIDE = 1.4  # of an edit's source: three of four things that are added to an object fit around it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,8 +43,8 @@ class Placement:
         return turn(points, self.up_axis, "z") / self.scale + self.center
 
 
-def fit(vertices: NDArray[Any], up_axis: UpAxis = "z") -> Placement:
-    """Placement of world vertices (n, 3). ValueError if there are none, or if they have no extent."""
+def fit(vertices: NDArray[Any], up_axis: UpAxis = "z", *, side: float = LONGEST_SIDE) -> Placement:
+    """Placement of world vertices (n, 3), whose longest side becomes `side`. ValueError if there are none, or if they have no extent."""
     points = np.asarray(vertices, np.float64)
     if points.ndim != 2 or points.shape[1] != 3 or len(points) == 0:
         raise ValueError(f"vertices must be (n, 3) with n > 0, not {points.shape}")
@@ -51,7 +53,7 @@ def fit(vertices: NDArray[Any], up_axis: UpAxis = "z") -> Placement:
     if not np.isfinite(longest) or longest <= 0:
         raise ValueError(f"vertices must span a finite, positive extent, not {longest}")
     x, y, z = ((low + high) / 2).tolist()
-    return Placement(center=(x, y, z), scale=LONGEST_SIDE / longest, up_axis=up_axis)
+    return Placement(center=(x, y, z), scale=side / longest, up_axis=up_axis)
 
 
 def turn(vectors: ArrayLike, from_up: UpAxis, to_up: UpAxis) -> NDArray[np.float64]:

@@ -55,7 +55,7 @@ def test_every_task_makes_what_its_row_says(pipeline: Pipeline, task: str) -> No
     assert [picture.view for picture in result.pictures] == views
     assert [event for event in before if isinstance(event, Picture)] == list(result.pictures)
     assert (result.mesh is not None) == ("shape" in TASKS[task].targets)
-    assert (result.tokens is not None) == (result.mesh is not None)
+    assert (result.tokens is not None) == ("shape" in TASKS[task].targets and task != "edit_shape")
     assert not pipeline.parts.engine.chains
 
 

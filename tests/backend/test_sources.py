@@ -9,6 +9,7 @@ import trimesh
 
 from backend.events import Request
 from backend.failures import RequestError
+from backend.geometry.canonical import EDITED_SIDE, LONGEST_SIDE
 from backend.geometry.mesh import Mesh
 from backend.sequence import Layout, Segment
 from backend.sources import SourceReader, prepared
@@ -16,6 +17,7 @@ from tests.backend.small_model import CODES, SHAPE_TOKENS, Balls, Shades
 
 READER = SourceReader(Balls(), Shades(), torch.device("cpu"))
 EDIT = Layout(prefix=(Segment("shape"),), targets=(Segment("shape"),))
+DRAW = Layout(prefix=(Segment("shape"),), targets=(Segment("image"),))
 
 
 def ball(radius: float, center: float) -> Mesh:
@@ -32,9 +34,17 @@ def test_where_a_mesh_stands_does_not_change_its_codes() -> None:
     assert far.placement.center == pytest.approx((900, 900, 900), rel=1e-4)
 
 
+def test_the_source_of_an_edit_leaves_room_to_grow() -> None:
+    for task, layout, side in (("edit_shape", EDIT, EDITED_SIDE), ("shape_to_image", DRAW, LONGEST_SIDE)):
+        read = READER.read(Request(task=task, mesh=ball(50, 900)), layout)
+        assert read.shape is not None
+        assert read.shape.mesh is not None
+        assert np.ptp(read.shape.mesh.vertices, axis=0).max() == pytest.approx(side, rel=1e-4)
+
+
 def test_codes_are_taken_as_they_are() -> None:
     tokens = np.arange(SHAPE_TOKENS, dtype=np.uint16)
-    read = READER.read(Request(task="edit_shape", tokens=tokens), EDIT)
+    read = READER.read(Request(task="shape_to_image", tokens=tokens), DRAW)
     assert read.codes[0].tolist() == tokens.tolist()
     assert read.placement is None
 
@@ -42,7 +52,7 @@ def test_codes_are_taken_as_they_are() -> None:
 @pytest.mark.parametrize("tokens", [np.zeros(SHAPE_TOKENS + 1), np.full(SHAPE_TOKENS, CODES)])
 def test_codes_of_another_model_are_refused(tokens: np.ndarray) -> None:
     with pytest.raises(RequestError, match="another model's"):
-        READER.read(Request(task="edit_shape", tokens=tokens.astype(np.uint16)), EDIT)
+        READER.read(Request(task="shape_to_image", tokens=tokens.astype(np.uint16)), DRAW)
 
 
 def test_a_mesh_without_surface_is_refused() -> None:

@@ -18,6 +18,7 @@ from backend.geometry.mesh import Mesh
 from backend.geometry.sampling import sample_surface
 from backend.pipeline import Pipeline
 from backend.plan import plan
+from training.data.edits.frame import SCALE
 from training.evaluation.edited_shapes import COMPARED, FOLLOWED, STILL, Edit, distance_to
 from training.evaluation.neighbours import TrainingEdits
 from training.evaluation.reconstruction import ENCODED, encoded
@@ -78,9 +79,10 @@ def of_true_tokens(pipeline: Pipeline, edits: Sequence[Edit], cells: int) -> lis
     for edit in edits:
         request = Request(task="edit_shape", prompt=edit.instruction, mesh=edit.source, cells=cells)
         planned = plan(request, pipeline.offer)
-        codes = encoded(shapes.tokenizer, edit.target_points[:ENCODED], edit.target_normals[:ENCODED])[0]
         try:
             sources = pipeline.parts.sources.read(request, planned.layout, planned.cells)
+            points = (edit.target_points[:ENCODED] * SCALE).astype(np.float32)
+            codes = encoded(shapes.tokenizer, points, edit.target_normals[:ENCODED])[0]
             surface = shapes.surface(codes.cpu(), planned, sources, lambda: None)
             made.append(shapes.placed(surface.mesh, sources.placement))
         except RequestError:

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 
 from backend.geometry.canonical import LONGEST_SIDE
 from backend.model.text import TextEncoder
+from training.data.edits.frame import SCALE
 from training.data.shards.dataset import Dataset
 from training.data.shards.shard import Shard
 from training.evaluation.edited_shapes import edit_rows
@@ -57,8 +57,7 @@ class TrainingEdits:
         near = shortlist[np.argsort(chamfer)[:SIMILAR]]
         asked = self._embedded([instruction, *(self.pairs[number].instruction for number in near)])
         pair = self.pairs[near[int(np.argmax(asked[1:] @ asked[0]))]]
-        center, scale = _fit(_raw(*pair.source))
-        return pair.instruction, ((_raw(*pair.target) - center) * scale).astype(np.float32)
+        return pair.instruction, _points(*pair.target)
 
     def _embedded(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """(n, width) unit vectors, each text encoded once."""
@@ -94,24 +93,10 @@ def _pairs(dataset: Dataset, most: int, seed: int) -> list[TrainingPair]:
     return pairs
 
 
-def _raw(shard: Shard, row: int, count: int | None = None) -> Floats:
-    """(n, 3) as the shard has them, in the frame that both sides share."""
-    points: Floats = shard.arrays("points")[row, :count].astype(np.float32)
+def _points(shard: Shard, row: int, *, count: int | None = None) -> Floats:
+    """(n, 3) of a side, in the source's canonical frame."""
+    points: Floats = shard.arrays("points")[row, :count].astype(np.float32) / np.float32(SCALE)
     return points
-
-
-def _points(shard: Shard, row: int, *, count: int) -> Floats:
-    """(count, 3) of a source, canonical."""
-    points = _raw(shard, row, count)
-    center, scale = _fit(points)
-    laid: Floats = (points - center) * scale
-    return laid
-
-
-def _fit(points: Floats) -> tuple[Any, np.float32]:
-    """What lays a source's points into its canonical frame; of a sample, so to within its spacing."""
-    low, high = points.min(axis=0), points.max(axis=0)
-    return (low + high) / 2, np.float32(LONGEST_SIDE / max(float((high - low).max()), 1e-6))
 
 
 def _histogram(points: Floats) -> NDArray[np.float32]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,15 @@ CHECKPOINT = "checkpoint.safetensors"
 
 def save_recipe(folder: Path, recipe: Any) -> None:
     """`folder/recipe.json`: the run's frozen dataclass, beside the weights it makes."""
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "recipe.json").write_text(json.dumps(asdict(recipe), indent=1) + "\n", encoding="utf-8")
+    write_json(folder / "recipe.json", asdict(recipe))
+
+
+def write_json(path: Path, value: Any) -> None:
+    """In one rename: other ranks read the files of a run folder while one writes them."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(f".partial-{os.getpid()}")
+    partial.write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")
+    partial.replace(path)
 
 
 def saved_recipe(folder: Path) -> dict[str, Any]:

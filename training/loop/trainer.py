@@ -6,7 +6,6 @@ resumed run repeats nothing and misses nothing.
 
 from __future__ import annotations
 
-import json
 import math
 import time
 from collections.abc import Sequence
@@ -25,6 +24,7 @@ from training.loop.average import Averaged
 from training.loop.devices import Devices
 from training.loop.gradients import clip
 from training.loop.metrics import MetricsFile, Pace, Sums, averages, line, merged
+from training.loop.run_folder import write_json
 from training.loop.settings import LoopSettings, Machine
 from training.loop.speed import matrix_speed
 from training.loop.stopping import Stopping
@@ -223,7 +223,7 @@ class _Run:
         )
         self.saved = self.step
         if devices.main:
-            _write_progress(self.folder, self.step, self.settings)
+            write_json(self.folder / "progress.json", {"step": self.step, "settings": asdict(self.settings)})
 
 
 def _check_samples(sums: Sums, settings: LoopSettings) -> None:
@@ -240,9 +240,3 @@ def _optimizer(task: TrainingTask, settings: LoopSettings) -> torch.optim.AdamW:
         {"params": [p for p in parameters if p.ndim < 2], "weight_decay": 0.0},
     ]
     return torch.optim.AdamW(groups, lr=settings.peak_lr, betas=settings.betas, fused=True)
-
-
-def _write_progress(folder: Path, step: int, settings: LoopSettings) -> None:
-    partial = folder / "progress.partial"
-    partial.write_text(json.dumps({"step": step, "settings": asdict(settings)}, indent=1), encoding="utf-8")
-    partial.replace(folder / "progress.json")

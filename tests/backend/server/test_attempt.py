@@ -118,7 +118,7 @@ def test_a_job_may_be_stopped_before_its_first_turn() -> None:
     ("task", "inputs", "files", "code"),
     [
         ("edit_shape", ("mesh",), [b"no mesh"], "bad_mesh"),
-        ("edit_shape", ("tokens",), [b"no tokens"], "bad_tokens"),
+        ("shape_to_image", ("tokens",), [b"no tokens"], "bad_tokens"),
         ("image_to_shape", ("image",), [b"no image"], "bad_image"),
         ("image_to_shape", ("image",), [b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\1\0\0\0\1"], "bad_image"),
     ],

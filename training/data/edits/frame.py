@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,32 +13,20 @@ from backend.geometry.sampling import face_normals
 from training.data.assets.asset import Asset
 
 _ROOM = canonical.BOUNDS - 1e-3  # what a target may fill of the field's domain
+SCALE = (
+    canonical.EDITED_SIDE / canonical.LONGEST_SIDE
+)  # of the shared frame to the source's own canonical one
 
 
-@dataclass(frozen=True, kw_only=True)
-class Frame:
-    """shared = (own - center) * scale, where `own` is the source's own canonical frame."""
+def shared(source: Asset, target: Asset) -> tuple[Asset, Asset] | None:
+    """Both where the backend lays the source of an edit; None where the target would leave the field's domain.
 
-    kind: str  # "source": they are one. "union": the target would leave the domain, so both are fitted
-    center: tuple[float, float, float] = (0.0, 0.0, 0.0)
-    scale: float = 1.0
-
-    def json(self) -> str:
-        return json.dumps({"kind": self.kind, "center": list(self.center), "scale": self.scale})
-
-
-def shared(source: Asset, target: Asset) -> tuple[Asset, Asset, Frame]:
-    """Both in the source's canonical frame, or in that of their union where the target would stick out."""
-    own = canonical.fit(_used(source))
-    place = own
-    if np.abs(own.to_canonical(_used(target))).max() > _ROOM:
-        place = canonical.fit(np.concatenate([_used(source), _used(target)]))
-    if place is own:
-        frame = Frame(kind="source")
-    else:
-        x, y, z = own.to_canonical(np.array([place.center]))[0].tolist()
-        frame = Frame(kind="union", center=(x, y, z), scale=place.scale / own.scale)
-    return _placed(source, place), _placed(target, place), frame
+    The frame follows from the source alone, since nobody knows the target of an edit that is yet to be made.
+    """
+    place = canonical.fit(_used(source), side=canonical.EDITED_SIDE)
+    if np.abs(place.to_canonical(_used(target))).max() > _ROOM:
+        return None
+    return _placed(source, place), _placed(target, place)
 
 
 def distance_moved(

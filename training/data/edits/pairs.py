@@ -106,10 +106,13 @@ def _varied(asset: Asset, settings: EditSettings, rng: np.random.Generator) -> I
 def _judged(
     change: Change, asset: Asset, number: int, settings: EditSettings, rng: np.random.Generator
 ) -> Pair | None:
-    """The pair in its frame with its facts; None if it shows too little or something moved."""
+    """The pair in its frame with its facts; None if it leaves it, shows too little or something moved."""
     if (change.source.colors is None) != (change.target.colors is None):
         change = replace(change, source=surgery.colored(change.source), target=surgery.colored(change.target))
-    source, target, shared = frame.shared(_tidy(change.source), _tidy(change.target))
+    placed = frame.shared(_tidy(change.source), _tidy(change.target))
+    if placed is None:
+        return None
+    source, target = placed
     kept_source, kept_target = change.kept_source, change.kept_target
     share = frame.kept_share(source, kept_source)
     same = bool(kept_source.all() and kept_target.all())
@@ -125,16 +128,13 @@ def _judged(
         return None
     order = rng.permutation(len(change.instructions))[: settings.instructions]
     facts = {
-        "frame": shared.kind,
         "unedited_share": round(share, 4),
         "unedited_moved": moved,
         "seen": round(seen, 4),
         "geometry_changes": not same,
         "made_by": "family" if "variation" in source.provenance else "pieces",
     }
-    sides = (
-        _named(side, asset, shared, number, word) for side, word in ((source, "source"), (target, "target"))
-    )
+    sides = (_named(side, asset, number, word) for side, word in ((source, "source"), (target, "target")))
     return Pair(
         kind=change.kind,
         instructions=tuple(a_or_an(change.instructions[i]) for i in order),
@@ -149,9 +149,9 @@ def _tidy(asset: Asset) -> Asset:
     return surgery.without(asset, np.zeros(len(asset.faces), bool))
 
 
-def _named(side: Asset, asset: Asset, shared: frame.Frame, number: int, word: str) -> Asset:
+def _named(side: Asset, asset: Asset, number: int, word: str) -> Asset:
     """A key of its own; `of` leads back to the asset, whose split its pairs must share."""
     provenance = {k: v for k, v in side.provenance.items() if k not in ("family", "seed")}
-    provenance |= {"of": asset.key, "pair": f"{number}-{word}", "frame": shared.json()}
+    provenance |= {"of": asset.key, "pair": f"{number}-{word}"}
     own = f"{seed_of(asset.key, str(number), word) & 0xFFFFFFFF:08x}"
     return replace(side, key=f"{geometry_hash(side.vertices, side.faces)}-{own}", provenance=provenance)

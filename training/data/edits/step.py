@@ -31,7 +31,6 @@ def make(item: Item, settings: EditSettings, data: Path, product: Path) -> dict[
         "kind",
         "instructions",
         "keys",
-        "frame",
         "unedited_share",
         "unedited_moved",
         "seen",
@@ -40,7 +39,7 @@ def make(item: Item, settings: EditSettings, data: Path, product: Path) -> dict[
     return {"by": BY, "pairs": [{name: row[name] for name in short} for row in rows]}
 
 
-EDITS: Step[EditSettings] = Step(name="edits", version=2, make=make, suffix="")
+EDITS: Step[EditSettings] = Step(name="edits", version=3, make=make, suffix="")
 
 
 def _write(product: Path, number: int, pair: Pair) -> dict[str, Any]:

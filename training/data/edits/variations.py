@@ -18,6 +18,7 @@ from training.data.synthetic.captions import Draft
 from training.data.synthetic.catalog import FAMILIES
 from training.data.synthetic.objects import Part, SyntheticObject, canonical
 
+from . import frame
 from .differences import difference
 from .draws import Draw, Draws
 from .phrases import a_or_an
@@ -91,19 +92,11 @@ def exact(asset: Asset) -> SyntheticObject | None:
     if made is None:
         raise ValueError(f"asset {asset.key} names a variation that its family no longer has: {named}")
     parts = made.source if named["side"] == "source" else made.target
-    frame = json.loads(asset.provenance["frame"])
-    return synthetic(made.family, in_frame(parts, frame["center"], frame["scale"]))
+    return synthetic(made.family, tuple(part.scaled(frame.SCALE) for part in parts))
 
 
 def synthetic(family: str, parts: tuple[Part, ...]) -> SyntheticObject:
     return SyntheticObject(family=family, parts=parts, attributes={}, captions=())
-
-
-def in_frame(parts: tuple[Part, ...], center: list[float], scale: float) -> tuple[Part, ...]:
-    """Parts of the source's canonical frame in the pair's."""
-    if scale == 1:
-        return parts
-    return tuple(part.moved(-np.asarray(center)).scaled(scale) for part in parts)
 
 
 @lru_cache(maxsize=8)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from backend.geometry.canonical import BOUNDS
+from backend.geometry.canonical import BOUNDS, EDITED_SIDE
 from training.data.assets.asset import Asset, Rejected, read_asset, write_asset
 from training.data.edits import EDITS, EditSettings, frame, surgery
 from training.data.edits.pairs import pairs_of
@@ -37,7 +37,6 @@ def test_a_folder_of_pairs_that_is_the_same_every_time(table: Asset, tmp_path: P
     for row in rows:
         assert 1 <= len(set(row["instructions"])) <= 3
         source, target = (read_asset(product / row[side]) for side in ("source", "target"))
-        assert source.provenance["frame"] == target.provenance["frame"]
         assert source.provenance["of"] == table.key
         assert np.abs(target.vertices).max() <= BOUNDS
         assert np.array_equal(target.vertices, read_asset(second / row["target"]).vertices)
@@ -59,18 +58,16 @@ def _corners(triangle: NDArray[np.float32]) -> tuple[float, ...]:
     return tuple(triangle[np.lexsort(triangle.T)].ravel().tolist())
 
 
-def test_the_source_lies_in_its_own_canonical_frame_unless_the_target_would_stick_out(table: Asset) -> None:
+def test_the_frame_follows_from_the_source_alone_and_leaves_room(table: Asset) -> None:
     mask = table.parts == 0
     lifted = surgery.moved(table, mask, lambda points: points + np.array([0, 0, 0.3]))
     far = surgery.moved(table, mask, lambda points: points + np.array([0, 0, 3.0]))
-    source, _, own = frame.shared(table, lifted)
-    assert own.kind == "source"
-    assert np.ptp(source.vertices, axis=0).max() == pytest.approx(1.92)
-    source, target, both = frame.shared(table, far)
-    assert both.kind == "union"
-    assert np.abs(target.vertices).max() <= BOUNDS
-    placed = (frame.shared(table, lifted)[0].vertices - np.array(both.center)) * both.scale
-    assert np.abs(placed - source.vertices).max() < 1e-5
+    placed = frame.shared(table, lifted)
+    assert placed is not None
+    source, target = placed
+    assert np.ptp(source.vertices, axis=0).max() == pytest.approx(EDITED_SIDE)
+    assert target.vertices[:, 2].max() > source.vertices[:, 2].max()
+    assert frame.shared(table, far) is None
 
 
 def test_moving_what_should_stay_is_measured(table: Asset) -> None:
