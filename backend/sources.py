@@ -92,7 +92,7 @@ class SourceReader:
     def shape(self, mesh: Mesh, side: float, cells: int = CELLS) -> tuple[SourceShape, Placement]:
         """The same mesh always gives the same codes: those of its skin, as in training.
 
-        Its longest side becomes `side` in the canonical frame. Raises RequestError for a mesh without surface.
+        Its longest side becomes `side` in the canonical frame. RequestError for a mesh without surface.
         """
         assert self.shapes is not None, "the plan was checked"
         config, step = self.shapes.config, 2 * BOUNDS / cells

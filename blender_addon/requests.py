@@ -8,7 +8,6 @@ from typing import Any
 
 import bpy
 import numpy as np
-from numpy.typing import NDArray
 
 from ..protocol.arrays import encode_mesh
 from ..protocol.errors import ProtocolError

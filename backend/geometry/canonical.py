@@ -44,7 +44,10 @@ class Placement:
 
 
 def fit(vertices: NDArray[Any], up_axis: UpAxis = "z", *, side: float = LONGEST_SIDE) -> Placement:
-    """Placement of world vertices (n, 3), whose longest side becomes `side`. ValueError if there are none, or if they have no extent."""
+    """Placement of world vertices (n, 3), whose longest side becomes `side`.
+
+    Raises ValueError if there are none, or if they have no extent.
+    """
     points = np.asarray(vertices, np.float64)
     if points.ndim != 2 or points.shape[1] != 3 or len(points) == 0:
         raise ValueError(f"vertices must be (n, 3) with n > 0, not {points.shape}")

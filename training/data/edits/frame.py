@@ -21,7 +21,7 @@ SCALE = (
 def shared(source: Asset, target: Asset) -> tuple[Asset, Asset] | None:
     """Both where the backend lays the source of an edit; None where the target would leave the field's domain.
 
-    The frame follows from the source alone, since nobody knows the target of an edit that is yet to be made.
+    The frame follows from the source alone, since nobody knows the target of an edit yet to be made.
     """
     place = canonical.fit(_used(source), side=canonical.EDITED_SIDE)
     if np.abs(place.to_canonical(_used(target))).max() > _ROOM:
