@@ -19,7 +19,7 @@ SCALE = (
 
 
 def shared(source: Asset, target: Asset) -> tuple[Asset, Asset] | None:
-    """Both where the backend lays the source of an edit; None where the target would leave the field's domain.
+    """Both where the backend lays an edit's source; None where the target would leave the field's domain.
 
     The frame follows from the source alone, since nobody knows the target of an edit yet to be made.
     """
