@@ -39,9 +39,7 @@ class Request:
     images: tuple[Pixels, ...] = ()
     image_views: tuple[str, ...] = ()  # the view each image shows; empty where no view is known
     mesh: Mesh | None = None
-    tokens: NDArray[np.uint16] | None = (
-        None  # (n,) codes of the source shape, instead of its mesh where none is edited
-    )
+    tokens: NDArray[np.uint16] | None = None  # (n,) codes of the source shape instead; never of an edit's
 
 
 @dataclass(frozen=True, kw_only=True)
