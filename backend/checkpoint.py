@@ -48,6 +48,8 @@ class ModelInfo:
     provenance: str  # what made them: code version, data, recipe
     tasks: tuple[str, ...] = ("text_to_shape",)  # those of backend.tasks it was trained for
     sampling: dict[str, Any] = field(default_factory=dict)  # defaults of SamplingSettings
+    # Of single tasks, what differs from these.
+    task_sampling: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -54,6 +54,7 @@ class Pipeline:
             tasks=tuple(name for name in info.tasks if self._can(name)),
             text=self.text,
             defaults=SamplingSettings(**info.sampling),
+            own={task: SamplingSettings(**info.sampling | more) for task, more in info.task_sampling.items()},
             box=transformer.config.use_bbox,
         )
         learned = transformer.config.learned_null_text

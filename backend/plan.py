@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 
 from backend.coloring import NEEDED, Coloring, coloring
 from backend.events import Request
@@ -28,6 +28,7 @@ class Offer:
     tasks: Collection[str]  # names in backend.tasks.TASKS
     text: TextEncoder
     defaults: SamplingSettings
+    own: Mapping[str, SamplingSettings] = field(default_factory=dict)  # of tasks that have others
     box: bool  # takes the sides of a bounding box
 
     @property
@@ -61,7 +62,10 @@ def plan(request: Request, offer: Offer) -> Plan:
     try:
         layout = task.layout(request.image_views, request.views)
         wanted = {name: getattr(request, name) for name in _SAMPLING if getattr(request, name) is not None}
-        settings = replace(offer.defaults, seed=request.seed, **wanted)
+        settings, painting = (
+            replace(defaults, seed=request.seed, **wanted)
+            for defaults in (offer.own.get(request.task, offer.defaults), offer.defaults)
+        )
         if layout.prefix and not request.prompt.strip() and request.source_guidance is None:
             # Without words the source is all there is to follow.
             settings = replace(settings, source_guidance=settings.guidance)
@@ -75,7 +79,7 @@ def plan(request: Request, offer: Offer) -> Plan:
         layout=layout,
         settings=settings,
         cells=request.cells or (FINE_CELLS if paint or (makes_shape and request.mesh) else CELLS),
-        coloring=coloring(request, layout, settings, offer.tasks) if paint else None,
+        coloring=coloring(request, layout, painting, offer.tasks) if paint else None,
     )
 
 

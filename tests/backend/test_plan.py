@@ -27,6 +27,12 @@ def test_a_setting_left_out_is_the_models_own() -> None:
     assert made.cells == CELLS
 
 
+def test_a_task_may_have_defaults_of_its_own() -> None:
+    offer = replace(OFFER, own={"text_to_shape": SamplingSettings(guidance=0.5)})
+    assert plan(Request(prompt="a chair"), offer).settings.guidance == 0.5
+    assert plan(Request(task="text_to_image", prompt="a chair"), offer).settings.guidance == 2.0
+
+
 def test_without_words_the_guidance_is_the_sources() -> None:
     wordless = Request(task="image_to_shape", images=(IMAGE,))
     assert plan(wordless, OFFER).settings.source_guidance == OFFER.defaults.guidance
