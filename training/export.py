@@ -25,7 +25,7 @@ SAMPLING: dict[str, Any] = {
     "temperature": 0.5,
     "top_p": 0.9,
 }
-# An edit is the likeliest one, held to its source: what is drawn, or follows words further than they say, breaks
+# An edit is the likeliest one, held to its source: what is drawn, or heeds words more than they say, breaks
 # what should stay. Chosen on additions and removals of the validation split.
 TASK_SAMPLING: dict[str, dict[str, Any]] = {
     "edit_shape": {"guidance": 0.0, "source_guidance": 1.0, "temperature": 0.0}
