@@ -31,6 +31,7 @@ RECIPES: dict[str, dict[str, Callable[[], Any]]] = {
         "shape_only": mini.shape_only,
         "sft_rehearsed": mini.sft_rehearsed,
         "edit_rehearsed": mini.edit_rehearsed,
+        "polish": mini.polish,
     },
 }
 
