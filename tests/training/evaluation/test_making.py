@@ -58,7 +58,9 @@ def folder(path: Path, *tasks: str) -> Path:
         "licence": "none",
         "provenance": "made up",
     }
-    (path / CONFIG).write_text(json.dumps(info | {"tasks": list(tasks), "sampling": {}, "modules": {}}))
+    (path / CONFIG).write_text(
+        json.dumps(info | {"tasks": list(tasks), "sampling": {}, "task_sampling": {}, "modules": {}})
+    )
     return path
 
 

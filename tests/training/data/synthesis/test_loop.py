@@ -90,6 +90,7 @@ def model_folder(path: Path, tasks: Sequence[str], *modules: str) -> Path:
         "licence": "x",
         "provenance": "x",
         "sampling": {},
+        "task_sampling": {},
     }
     (path / "config.json").write_text(json.dumps({**config, "tasks": tasks, "modules": described}))
     return path
