@@ -31,6 +31,10 @@ class Offer:
     own: Mapping[str, SamplingSettings] = field(default_factory=dict)  # of tasks that have others
     box: bool  # takes the sides of a bounding box
 
+    def sampling(self, task: str) -> SamplingSettings:
+        """What a request of this task is drawn with where it does not say."""
+        return self.own.get(task, self.defaults)
+
     @property
     def color(self) -> bool:
         """Whether shapes can come with colours."""
@@ -62,10 +66,8 @@ def plan(request: Request, offer: Offer) -> Plan:
     try:
         layout = task.layout(request.image_views, request.views)
         wanted = {name: getattr(request, name) for name in _SAMPLING if getattr(request, name) is not None}
-        settings, painting = (
-            replace(defaults, seed=request.seed, **wanted)
-            for defaults in (offer.own.get(request.task, offer.defaults), offer.defaults)
-        )
+        settings = replace(offer.sampling(request.task), seed=request.seed, **wanted)
+        painting = replace(offer.defaults, seed=request.seed, **wanted)
         if layout.prefix and not request.prompt.strip() and request.source_guidance is None:
             # Without words the source is all there is to follow.
             settings = replace(settings, source_guidance=settings.guidance)

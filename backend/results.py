@@ -91,7 +91,7 @@ class Shapes:
         """The surface's mesh with colours from views of it and from its source, as far as there are any."""
         own = None if source is None or source.mesh is None else self._upright(source.mesh)
         mesh = self._upright(surface.mesh)
-        if own is not None:  # edited in a frame of its own; views show it as large as any shape
+        if own is not None and views:  # edited in a smaller frame; views show it as large as any shape
             place = fit(mesh.vertices)
             own, mesh = (
                 replace(m, vertices=place.to_canonical(m.vertices).astype(np.float32)) for m in (own, mesh)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from training.loop import write_json
+from training.loop import replace_json
 
 NAME = "origin.json"
 
@@ -22,7 +22,7 @@ class Origin:
     data: str = ""  # fingerprint of what this run reads
 
     def save(self, run: Path) -> None:
-        write_json(run / NAME, asdict(self))
+        replace_json(run / NAME, asdict(self))
 
 
 def origin_of(run: Path) -> Origin:

@@ -18,6 +18,7 @@ from tests.backend.small_model import Letters
 
 OFFER = Offer(tasks=tuple(TASKS), text=Letters(), defaults=SamplingSettings(guidance=2.0), box=True)
 MESH = Mesh(vertices=np.eye(3, dtype=np.float32), faces=np.array([[0, 1, 2]], np.int32))
+TOKENS = np.zeros(4, np.uint16)
 IMAGE = np.zeros((4, 4, 4), np.uint8)
 
 
@@ -61,6 +62,11 @@ def test_sources_stand_in_the_prefix() -> None:
         (Request(prompt="a chair", views=("front",)), "bad_option", "takes 0 views, not 1"),
         (Request(prompt="a chair", mesh=MESH), "bad_option", "no source shape"),
         (Request(task="edit_shape", prompt="add a leg"), "bad_option", "one source shape"),
+        (
+            Request(task="edit_shape", prompt="add a leg", tokens=TOKENS),
+            "bad_option",
+            "needs the object's mesh",
+        ),
         (Request(task="image_to_shape"), "bad_option", "takes 1 images, not 0"),
         (Request(task="shape_to_view", mesh=MESH, views=("inside",)), "bad_option", "no view"),
     ],

@@ -10,8 +10,11 @@ import pytest
 
 from backend.events import Coarse, Picture, PipelineEvent, Progress, Request, Result, Sharpening
 from backend.failures import Cancelled, RequestError
+from backend.geometry.canonical import EDITED_SIDE, LONGEST_SIDE, Placement
+from backend.geometry.mesh import Mesh
 from backend.jobs import run_alone
 from backend.pipeline import Pipeline
+from backend.sources import SourceShape
 from backend.tasks import TASKS
 from tests.backend.small_model import IMAGE_TOKENS, SHAPE_TOKENS, small_pipeline
 from tests.backend.test_sources import ball
@@ -166,6 +169,21 @@ def test_every_shape_can_come_with_colours(pipeline: Pipeline, task: str) -> Non
     assert {"image tokens", "colour"} <= set(result.seconds)
     assert [event for event in before if isinstance(event, Picture)] == list(result.pictures)
     assert not pipeline.parts.engine.chains
+
+
+def test_an_edited_shape_is_drawn_as_large_as_any_other(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader, sides = pipeline.parts.sources, []
+    encode = reader.shape
+
+    def noted(mesh: Mesh, side: float, *rest: int) -> tuple[SourceShape, Placement]:
+        sides.append(side)
+        return encode(mesh, side, *rest)
+
+    monkeypatch.setattr(reader, "shape", noted)
+    list(run_alone(pipeline, request("edit_shape", color=True)))
+    assert sides == [EDITED_SIDE, LONGEST_SIDE]
 
 
 def test_without_asking_there_are_no_colours(pipeline: Pipeline) -> None:

@@ -57,7 +57,7 @@ def edits_report(pipeline: Pipeline, data: Path, settings: EditSettings, pool: P
         used={
             **asdict(settings),
             "edits": {title: len(edits) for title, edits in groups.items()},
-            "sampling": asdict(pipeline.offer.own.get("edit_shape", pipeline.offer.defaults)),
+            "sampling": asdict(pipeline.offer.sampling("edit_shape")),
         },
     )
 

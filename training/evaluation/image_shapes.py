@@ -116,7 +116,7 @@ def image_report(pipeline: Pipeline, data: Path, settings: ImageSettings) -> Rep
         heading="Image to shape",
         tables=[Table(title=title, rows={who: _row(rows) for who, rows in scores.items()}, notes=NOTES)],
         sections=[_section(cases, meshes, scores["model"], settings)],
-        used={**asdict(settings), "sampling": asdict(pipeline.offer.defaults)},
+        used={**asdict(settings), "sampling": asdict(pipeline.offer.sampling("image_to_shape"))},
     )
 
 

@@ -2,7 +2,7 @@
 
 from training.loop.average import Averaged
 from training.loop.metrics import TIMINGS
-from training.loop.run_folder import averaged_weights, save_recipe, saved_recipe, write_json
+from training.loop.run_folder import averaged_weights, replace_json, save_recipe, saved_recipe
 from training.loop.settings import LoopSettings, Machine
 from training.loop.task import Figures, Loss, Stateless, TrainingTask, cut, means, rank_share
 from training.loop.trainer import train
@@ -20,8 +20,8 @@ __all__ = [
     "cut",
     "means",
     "rank_share",
+    "replace_json",
     "save_recipe",
     "saved_recipe",
     "train",
-    "write_json",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -11,19 +12,21 @@ from typing import Any
 from safetensors import safe_open
 from torch import Tensor
 
+from backend.shards import write_json
+
 CHECKPOINT = "checkpoint.safetensors"
 
 
 def save_recipe(folder: Path, recipe: Any) -> None:
     """`folder/recipe.json`: the run's frozen dataclass, beside the weights it makes."""
-    write_json(folder / "recipe.json", asdict(recipe))
+    replace_json(folder / "recipe.json", asdict(recipe))
 
 
-def write_json(path: Path, value: Any) -> None:
+def replace_json(path: Path, value: Mapping[str, Any]) -> None:
     """In one rename: other ranks read the files of a run folder while one writes them."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(f".partial-{os.getpid()}")
-    partial.write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")
+    write_json(partial, value)
     partial.replace(path)
 
 

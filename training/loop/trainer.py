@@ -24,7 +24,7 @@ from training.loop.average import Averaged
 from training.loop.devices import Devices
 from training.loop.gradients import clip
 from training.loop.metrics import MetricsFile, Pace, Sums, averages, line, merged
-from training.loop.run_folder import write_json
+from training.loop.run_folder import replace_json
 from training.loop.settings import LoopSettings, Machine
 from training.loop.speed import matrix_speed
 from training.loop.stopping import Stopping
@@ -223,7 +223,9 @@ class _Run:
         )
         self.saved = self.step
         if devices.main:
-            write_json(self.folder / "progress.json", {"step": self.step, "settings": asdict(self.settings)})
+            replace_json(
+                self.folder / "progress.json", {"step": self.step, "settings": asdict(self.settings)}
+            )
 
 
 def _check_samples(sums: Sums, settings: LoopSettings) -> None:

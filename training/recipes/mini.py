@@ -110,18 +110,3 @@ def sft_rehearsed() -> StageRecipe:
 def edit_rehearsed() -> StageRecipe:
     """`edit` that keeps all tasks before it, for one model that does everything."""
     return variants.rehearsing(edit(), ct(), sft(), share=0.35)
-
-
-def polish() -> StageRecipe:
-    """All tasks once more, text to shape most of all, since edits cost shapes made from words."""
-    stage = edit_rehearsed()
-    pools = {
-        "edits": 0.35,
-        "text-3D": 0.27,
-        "image-3D": 0.14,
-        "text, 6 posed images, 3D": 0.14,
-        "text-image": 0.05,
-        "text, 1 image, 3D": 0.05,
-    }
-    loop = replace(stage.loop, steps=380, peak_lr=5e-4, warmup=10, ema=0.99)
-    return replace(stage, pools=pools, loop=loop)

@@ -31,7 +31,6 @@ RECIPES: dict[str, dict[str, Callable[[], Any]]] = {
         "shape_only": mini.shape_only,
         "sft_rehearsed": mini.sft_rehearsed,
         "edit_rehearsed": mini.edit_rehearsed,
-        "polish": mini.polish,
     },
 }
 

@@ -6,12 +6,12 @@ import json
 from pathlib import Path
 from threading import Event, Thread
 
-from training.loop import write_json
+from training.loop import replace_json
 
 
 def test_a_reader_sees_the_old_file_or_the_new_one_never_half_of_it(tmp_path: Path) -> None:
     path, done, broken = tmp_path / "origin.json", Event(), []
-    write_json(path, [0] * 5000)
+    replace_json(path, {"rows": [0] * 5000})
 
     def read() -> None:
         while not done.is_set():
@@ -23,7 +23,7 @@ def test_a_reader_sees_the_old_file_or_the_new_one_never_half_of_it(tmp_path: Pa
     reader = Thread(target=read)
     reader.start()
     for number in range(300):
-        write_json(path, [number] * 5000)
+        replace_json(path, {"rows": [number] * 5000})
     done.set()
     reader.join()
     assert not broken

@@ -154,7 +154,7 @@ def test_a_cut_after_the_checkpoint_does_not_repeat_its_steps(
     folder = tmp_path / "cut"
     train(Regression(), SETTINGS, folder, stop_after=3)
     with monkeypatch.context() as patch:
-        patch.setattr(trainer, "write_json", cut)  # progress.json still tells of step 3
+        patch.setattr(trainer, "replace_json", cut)  # progress.json still tells of step 3
         with pytest.raises(PowerCutError):
             train(Regression(), SETTINGS, folder)
     train(Regression(), SETTINGS, folder)

@@ -119,7 +119,7 @@ def test_rates_of_small_stages_keep_the_paper_s_order() -> None:
 
 
 def test_rehearsal_keeps_the_tasks_of_earlier_stages() -> None:
-    assert set(mini.edit_rehearsed().tasks) == set(mini.polish().tasks) == TASKS.keys()
+    assert set(mini.edit_rehearsed().tasks) == TASKS.keys()
     found = variants.rehearsing(mini.edit(), mini.ct(), mini.sft(), share=0.4)
     assert found.shares()["edit_shape"] == pytest.approx(0.6)
     with pytest.raises(ValueError, match="share between 0 and 1"):
