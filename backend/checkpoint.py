@@ -72,11 +72,11 @@ def save(
     """Writes modules in memory as a model folder. Each has a `config`; `registries` give its kind.
 
     Raises ValueError like `write`, for a module of no registered kind, or for weights that are not finite in
-    `dtype`. Linear layers held in int8 stay so.
+    `dtype`. Linear layers held in int8 stay so; what a module names as `derived_rows` is left out.
     """
     described = {name: describe(name, module, registries) for name, module in modules.items()}
     tensors = {
-        f"{prefix}.{name}": (tensor, dtype if name not in int8_state(module) else "float32")
+        f"{prefix}.{name}": (_without_rows(module, name, tensor), _stored_as(module, name, dtype))
         for prefix, module in modules.items()
         for name, tensor in distinct(module)
     }
@@ -87,6 +87,15 @@ def save(
         for name, (tensor, kind) in tensors.items()
     }
     write(folder, info, described, stored, lambda name: finite(name, *tensors[name]), shard_bytes=shard_bytes)
+
+
+def _stored_as(module: nn.Module, name: str, dtype: StoredType) -> StoredType:
+    return dtype if name not in int8_state(module) else "float32"
+
+
+def _derived_rows(module: nn.Module, name: str) -> int:
+    rows: int = getattr(module, "derived_rows", {}).get(name, 0)
+    return rows
 
 
 def write(
@@ -158,9 +167,23 @@ def load(
     for name, (kind, raw) in wanted.items():
         module = _build(name, kind, raw, registries)
         own = {key.removeprefix(f"{name}."): t for key, t in tensors.items() if key.startswith(f"{name}.")}
+        own = {key: _with_rows(module, key, tensor) for key, tensor in own.items()}
         fill(module, own, dtype=(dtypes or {}).get(name), device=device)
         modules[name] = module.to(device).eval()
     return Model(info=info, modules=modules)
+
+
+def _without_rows(module: nn.Module, name: str, tensor: Tensor) -> Tensor:
+    left_out = _derived_rows(module, name)
+    return tensor[left_out:] if left_out else tensor
+
+
+def _with_rows(module: nn.Module, name: str, tensor: Tensor) -> Tensor:
+    """A stored tensor with zeros for the rows that were left out; some folders hold them all."""
+    left_out = _derived_rows(module, name)
+    if not left_out or tensor.shape[0] != module.get_parameter(name).shape[0] - left_out:
+        return tensor
+    return torch.cat([tensor.new_zeros(left_out, *tensor.shape[1:]), tensor])
 
 
 def read_config(folder: Path) -> tuple[ModelInfo, dict[str, tuple[str, dict[str, Any]]]]:

@@ -11,6 +11,7 @@ from backend.model.quantized import block_linears, quantize_linears
 from backend.model.transformer import DualStreamTransformer
 
 AUTO = "auto"
+TRANSFORMERS = ("transformer", "edit_transformer")  # modules of a model folder
 COMPUTE = {"float32": torch.float32, "bfloat16": torch.bfloat16, "int8": None}
 
 
@@ -28,7 +29,7 @@ class Hardware:
         """Of the modules of a folder, where they are not to be as stored."""
         gpu = self.device.type == "cuda"
         wanted = torch.bfloat16 if gpu and self.compute in (AUTO, "int8") else COMPUTE.get(self.compute)
-        return {} if wanted is None else {"transformer": wanted}
+        return {} if wanted is None else dict.fromkeys(TRANSFORMERS, wanted)
 
     def settle(self, transformer: DualStreamTransformer) -> None:
         """Holds the linear layers that every token reads in int8, where that is asked for."""

@@ -7,8 +7,11 @@ from backend.checkpoint import Registries
 from backend.model.config import TransformerConfig
 from backend.model.transformer import DualStreamTransformer
 
+_TRANSFORMERS = {"dual_stream": (TransformerConfig, DualStreamTransformer)}
 REGISTRIES: Registries = {
-    "transformer": {"dual_stream": (TransformerConfig, DualStreamTransformer)},
+    "transformer": _TRANSFORMERS,
+    # The transformer of the last stage, where a model keeps the one before it for all tasks but edits.
+    "edit_transformer": _TRANSFORMERS,
     "shape_tokenizer": shape_tokenizer.KINDS,
     "image_tokenizer": image_tokenizer.KINDS,
 }

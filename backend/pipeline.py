@@ -17,7 +17,7 @@ from backend import checkpoint
 from backend.engine import Engine
 from backend.events import PipelineEvent, Request
 from backend.failures import WeightsError
-from backend.hardware import AUTO, hardware
+from backend.hardware import AUTO, TRANSFORMERS, hardware
 from backend.image_tokenizer.interface import ImageTokenizer
 from backend.model.text import TextEncoder, text_encoder
 from backend.model.transformer import DualStreamTransformer
@@ -45,7 +45,9 @@ class Pipeline:
         images: ImageTokenizer | None,
         text: TextEncoder,
         device: torch.device,
+        editor: DualStreamTransformer | None = None,
     ) -> None:
+        """editor: another transformer of the same sequences, for the tasks of the stage `edit`."""
         self.model_name = info.preset
         self.transformer, self.device = transformer, device
         self.tokenizers = {"shape": shapes, "image": images}
@@ -57,15 +59,19 @@ class Pipeline:
             own={task: SamplingSettings(**info.sampling | more) for task, more in info.task_sampling.items()},
             box=transformer.config.use_bbox,
         )
-        learned = transformer.config.learned_null_text
-        null_text = None if learned else self.text.encode([""])
+        engine = self._engine(transformer)
         self.parts = Parts(
             text=self.text,
-            engine=Engine(transformer, device, null_text=null_text),
+            engine=engine,
+            editing=engine if editor is None else self._engine(editor),
             sources=SourceReader(shapes, images, device),
             shapes=None if shapes is None else Shapes(shapes, device),
             pictures=None if images is None else Pictures(images, device),
         )
+
+    def _engine(self, transformer: DualStreamTransformer) -> Engine:
+        learned = transformer.config.learned_null_text
+        return Engine(transformer, self.device, null_text=None if learned else self.text.encode([""]))
 
     def _can(self, name: str) -> bool:
         """Whether the parts that a task needs are all there."""
@@ -81,11 +87,14 @@ class Pipeline:
         """
         chosen = hardware(device, compute)
         model = checkpoint.load(Path(weights), REGISTRIES, device=chosen.device, dtypes=chosen.dtypes)
-        if "transformer" not in model.modules or len(model.modules) < 2:
+        tokenizers = {"shape_tokenizer", "image_tokenizer"} & model.modules.keys()
+        if "transformer" not in model.modules or not tokenizers:
             raise WeightsError(
                 f"{weights} lacks a transformer or a tokenizer; choose a complete model folder."
             )
-        transformer = cast(DualStreamTransformer, model.modules["transformer"])
+        transformers = [
+            cast(DualStreamTransformer, model.modules[name]) for name in TRANSFORMERS if name in model.modules
+        ]
         shapes = cast("ShapeTokenizer | None", model.modules.get("shape_tokenizer"))
         images = cast("ImageTokenizer | None", model.modules.get("image_tokenizer"))
         try:
@@ -93,10 +102,13 @@ class Pipeline:
         except ValueError as error:
             raise WeightsError(f"Prompts cannot be read: {error}.") from error
         try:
-            _check_text(transformer, text)
-            transformer.set_codebooks(*_codebooks(transformer, shapes, images))
-            chosen.settle(transformer)
-            pipeline = cls(model.info, transformer, shapes, images, text, chosen.device)
+            for transformer in transformers:
+                _check_text(transformer, text)
+                transformer.set_codebooks(*_codebooks(transformer, shapes, images))
+                chosen.settle(transformer)
+            first, editor = (*transformers, None)[:2]
+            assert first is not None
+            pipeline = cls(model.info, first, shapes, images, text, chosen.device, editor)
             pipeline.warm()
         except (ValueError, TypeError) as error:
             raise WeightsError(
@@ -106,10 +118,11 @@ class Pipeline:
 
     def warm(self) -> None:
         """Runs what is compiled on a machine's first use, so that no request waits for it."""
-        engine, modality = self.parts.engine, self.transformer.vocabulary.modalities[0]
-        chain = engine.start(None, Layout(targets=(Segment(modality),)), [], self.offer.defaults)
-        engine.advance()
-        engine.stop(chain)
+        for engine in self.parts.engines:
+            modality = engine.model.vocabulary.modalities[0]
+            chain = engine.start(None, Layout(targets=(Segment(modality),)), [], self.offer.defaults)
+            engine.advance()
+            engine.stop(chain)
         if self.parts.shapes is not None:
             self.parts.shapes.warm()
 
@@ -139,7 +152,8 @@ class Pipeline:
 
     def advance(self) -> None:
         """One decoding step for all started requests that wait for one."""
-        self.parts.engine.advance()
+        for engine in self.parts.engines:
+            engine.advance()
 
 
 def _check_text(transformer: DualStreamTransformer, text: TextEncoder) -> None:

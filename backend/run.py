@@ -22,6 +22,7 @@ from backend.published import published_box
 from backend.results import Pictures, Shapes, Surface
 from backend.sequence import Segment
 from backend.sources import SourceReader, Sources
+from backend.tasks import TASKS
 
 Events = Iterator[PipelineEvent | None]
 
@@ -32,9 +33,15 @@ class Parts:
 
     text: TextEncoder
     engine: Engine
+    editing: Engine  # of edits; the same one where the model has one transformer
     sources: SourceReader
     shapes: Shapes | None
     pictures: Pictures | None
+
+    @property
+    def engines(self) -> tuple[Engine, ...]:
+        """Each once."""
+        return (self.engine,) if self.editing is self.engine else (self.engine, self.editing)
 
 
 class Run:
@@ -65,7 +72,9 @@ class Run:
             assert self.parts.shapes is not None, "the plan was checked"
             box = published_box(request.box, self.parts.shapes.up_axis)
         self._check()
-        chain = self.parts.engine.start(
+        edits = TASKS[request.task].stage == "edit"
+        engine = self.parts.editing if edits else self.parts.engine
+        chain = engine.start(
             text, self.plan.layout, sources.codes, self.plan.settings, bbox=box, prompt_key=request.prompt
         )
         try:
@@ -73,7 +82,7 @@ class Run:
                 yield from self._tokens(chain, number, segment, sources)
                 yield from self._finished(chain, number, segment, sources)
         finally:
-            self.parts.engine.stop(chain)
+            engine.stop(chain)
         yield from self._colors(chain, text, sources)
         tokens = None
         if self.codes is not None and sources.placement is None:  # an edit's codes lack what its mesh keeps

@@ -30,8 +30,8 @@ app.add_typer(evaluate, name="evaluate")
 app.add_typer(experiments, name="experiment")
 
 Preset = Annotated[str, typer.Option(help="mini or omni123-2b")]
-ShapeRun = Annotated[Path | None, typer.Option(help="run folder of the shape tokenizer")]
-ImageRun = Annotated[Path | None, typer.Option(help="run folder of the image tokenizer")]
+ShapeRun = Annotated[Path | None, typer.Option(help="run of the shape tokenizer, or a model folder")]
+ImageRun = Annotated[Path | None, typer.Option(help="run of the image tokenizer, or a model folder")]
 RUN = "folder of checkpoints, metrics and sheets; an existing run continues"
 
 
@@ -43,7 +43,7 @@ def train(
     ],
     data: Annotated[Path | None, typer.Option(help="data folder, or its folder of shards alone")] = None,
     run: Annotated[Path | None, typer.Option(help=RUN)] = None,
-    start: Annotated[Path | None, typer.Option(help="run folder that this run starts from")] = None,
+    start: Annotated[Path | None, typer.Option(help="run or model folder that this run starts from")] = None,
     preset: Preset = "mini",
     shape_run: ShapeRun = None,
     image_run: ImageRun = None,
@@ -161,16 +161,22 @@ def tokens(
 @app.command()
 @one_sentence()
 def export(
-    run: Annotated[Path, typer.Option(help="run folder of the transformer's last stage")],
-    shape_run: Annotated[Path, typer.Option(help="run folder of the shape tokenizer")],
+    run: Annotated[Path, typer.Option(help="run of the transformer's last stage, or a model folder")],
+    shape_run: Annotated[Path, typer.Option(help="run of the shape tokenizer, or a model folder")],
     out: Annotated[Path, typer.Option(help="model folder to write")],
     image_run: ImageRun = None,
+    edit_run: Annotated[
+        Path | None, typer.Option(help="run of a transformer of its own for edits, beside that of --run")
+    ] = None,
+    int8: Annotated[
+        bool, typer.Option("--int8", help="hold the transformers' linear layers in int8")
+    ] = False,
 ) -> None:
     """Write the averaged weights of the runs as one model folder, in half precision."""
     from training.export import export as write
 
     with _mistakes():
-        info = write(run, shape_run, image_run, out)
+        info = write(run, shape_run, image_run, out, edit_run=edit_run, int8=int8)
     typer.echo(f"{out}: {', '.join(info.tasks)}")
 
 

@@ -1,4 +1,4 @@
-"""Runs to a model folder: the averaged weights of tokenizers and transformer, with what made them."""
+"""Runs to a model folder: the averaged weights of tokenizers and transformers, with what made them."""
 
 from __future__ import annotations
 
@@ -9,12 +9,15 @@ from torch import nn
 
 from backend import checkpoint
 from backend.checkpoint import ModelInfo
+from backend.hardware import TRANSFORMERS
+from backend.model.quantized import block_linears, quantize_linears
 from backend.models import REGISTRIES
 from backend.tasks import TASKS
 from training.data.shards.tokens import weights_hash
 from training.image_tokenizer import trained_image_tokenizer
 from training.loop import saved_recipe
-from training.origin import origin_of, stages_done
+from training.model_folder import info_of, is_model
+from training.origin import STAGES_OF, Origin, origin_of, stages_done
 from training.shape_tokenizer import trained_tokenizer
 from training.starting_weights import trained_transformer
 
@@ -32,32 +35,65 @@ TASK_SAMPLING: dict[str, dict[str, Any]] = {
 }
 
 
-def export(run: Path, shape_run: Path, image_run: Path | None, out: Path) -> ModelInfo:
-    """Writes `out` in half precision, in files below 16 MB.
+def export(
+    run: Path,
+    shape_run: Path,
+    image_run: Path | None,
+    out: Path,
+    *,
+    edit_run: Path | None = None,
+    int8: bool = False,
+) -> ModelInfo:
+    """Writes `out` in half precision, in files below 16 MB; each run may be a model folder.
 
-    Raises ValueError when a run has no checkpoint, or was trained on tokens of another tokenizer.
+    edit_run: of a second transformer, which edits while that of `run` does all else. int8: linear layers of
+    transformers are held in int8. Raises ValueError when a run has no checkpoint, or was trained on tokens of
+    another tokenizer.
     """
-    transformer, origin, recipe = trained_transformer(run), origin_of(run), saved_recipe(run)
-    modules: dict[str, nn.Module] = {
-        "transformer": transformer,
-        "shape_tokenizer": trained_tokenizer(shape_run),
-    }
-    if transformer.config.n_image_codes:
+    edits = [] if edit_run is None else [edit_run]
+    transformers = dict(zip(TRANSFORMERS, map(trained_transformer, (run, *edits)), strict=False))
+    modules: dict[str, nn.Module] = {**transformers, "shape_tokenizer": trained_tokenizer(shape_run)}
+    if any(transformer.config.n_image_codes for transformer in transformers.values()):
         if image_run is None:
             raise ValueError(f"{run} writes pictures: name the run of its image tokenizer too")
         modules["image_tokenizer"] = trained_image_tokenizer(image_run)
-    for modality, made_by in origin.tokenizers.items():
-        tokenizer = modules.get(f"{modality}_tokenizer")
-        if tokenizer is not None and weights_hash(tokenizer) != made_by:
-            raise ValueError(f"{run} was trained on tokens of another {modality} tokenizer than that one")
+    origins = [origin_of(folder) for folder in (run, *edits)]
+    for folder, origin in zip((run, *edits), origins, strict=True):
+        for modality, made_by in origin.tokenizers.items():
+            tokenizer = modules.get(f"{modality}_tokenizer")
+            if tokenizer is not None and weights_hash(tokenizer) != made_by:
+                raise ValueError(
+                    f"{folder} was trained on tokens of another {modality} tokenizer than that one"
+                )
+    tasks = tuple(name for name in TASKS if _offered(name, *origins))
+    preset, text_encoder = _made_for(run)
     info = ModelInfo(
-        preset=recipe.get("preset", "mini"),
-        text_encoder=recipe.get("text_encoder", "all-MiniLM-L6-v2"),
+        preset=preset,
+        text_encoder=text_encoder,
         licence="GPL-3.0-or-later",
-        provenance=f"training/recipes, stages {', '.join(stages_done(run))}",
-        tasks=tuple(name for name in TASKS if name in origin.tasks),
+        provenance=STAGES_OF
+        + "; for edits: ".join(", ".join(stages_done(folder)) for folder in (run, *edits)),
+        tasks=tasks,
         sampling=SAMPLING,
-        task_sampling={task: own for task, own in TASK_SAMPLING.items() if task in origin.tasks},
+        task_sampling={task: own for task, own in TASK_SAMPLING.items() if task in tasks},
     )
+    if int8:
+        for transformer in transformers.values():
+            quantize_linears(transformer, block_linears(transformer))
     checkpoint.save(out, info, modules, REGISTRIES, dtype="float16")
     return info
+
+
+def _offered(name: str, all_else: Origin, edits: Origin | None = None) -> bool:
+    """Whether the transformer that would do a task was trained for it."""
+    does = edits if edits is not None and TASKS[name].stage == "edit" else all_else
+    return name in does.tasks
+
+
+def _made_for(run: Path) -> tuple[str, str]:
+    """Preset and text encoder of a run or a model folder."""
+    if is_model(run):
+        info = info_of(run)
+        return info.preset, info.text_encoder
+    recipe = saved_recipe(run)
+    return recipe.get("preset", "mini"), recipe.get("text_encoder", "all-MiniLM-L6-v2")

@@ -36,6 +36,7 @@ from training.loop import (
     rank_share,
     saved_recipe,
 )
+from training.model_folder import is_model, module_of
 
 M = TypeVar("M", bound=nn.Module)
 
@@ -311,7 +312,9 @@ def trained_vae(run: Path) -> ImageVAE:
 
 
 def trained_image_tokenizer(run: Path) -> QFormerTokenizer:
-    """The tokenizer of a stage II run, averaged weights, ready for inference."""
+    """The tokenizer of a stage II run, averaged weights, or of a model folder, ready for inference."""
+    if is_model(run):
+        return module_of(run, "image_tokenizer", QFormerTokenizer)
     tokenizer = QFormerTokenizer(config_from_dict(QFormerTokenizerConfig, saved_recipe(run)["config"]))
     return _filled(tokenizer, run, "tokenizer.")
 

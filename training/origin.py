@@ -1,4 +1,4 @@
-"""`origin.json` in a stage's run folder: the stages before it, what was trained, which tokenizers' tokens."""
+"""Where weights come from: `origin.json` in a stage's run folder, or what a model folder says of itself."""
 
 from __future__ import annotations
 
@@ -7,9 +7,14 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from torch import nn
+
+from training.data.shards.tokens import weights_hash
 from training.loop import replace_json
+from training.model_folder import info_of, is_model, module_names, module_of
 
 NAME = "origin.json"
+STAGES_OF = "training/recipes, stages "  # how the provenance of exported weights begins
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +31,12 @@ class Origin:
 
 
 def origin_of(run: Path) -> Origin:
-    """Of a run that others start from or that is exported; runs from before there were stages have none."""
+    """Of a run that others start from or that is exported; runs from before there were stages have none.
+
+    Or of a model folder: what made it is one stage. Raises ValueError where that cannot be read.
+    """
+    if is_model(run):
+        return _of_model(run)
     path = run / NAME
     if not path.is_file():
         return Origin(stages=("text_to_shape",), tasks=("text_to_shape",), tokenizers={})
@@ -34,8 +44,20 @@ def origin_of(run: Path) -> Origin:
     return Origin(**raw | {"stages": tuple(raw["stages"]), "tasks": tuple(raw["tasks"])})
 
 
+def _of_model(folder: Path) -> Origin:
+    info, suffix = info_of(folder), "_tokenizer"
+    made = {
+        name.removesuffix(suffix): weights_hash(module_of(folder, name, nn.Module))
+        for name in module_names(folder)
+        if name.endswith(suffix)
+    }
+    return Origin(stages=(info.provenance.removeprefix(STAGES_OF),), tasks=info.tasks, tokenizers=made)
+
+
 def stages_done(run: Path) -> tuple[str, ...]:
     """All stages that a run's weights went through, each with its steps."""
+    if is_model(run):
+        return origin_of(run).stages
     *earlier, own = origin_of(run).stages
     step = json.loads((run / "progress.json").read_text(encoding="utf-8"))["step"]
     return (*earlier, f"{own} ({step:,} steps)")

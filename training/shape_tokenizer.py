@@ -34,6 +34,7 @@ from training.loop import (
     rank_share,
     saved_recipe,
 )
+from training.model_folder import is_model, module_of
 
 Config = GridShapeTokenizerConfig | PerceiverShapeTokenizerConfig
 Tokenizer = GridShapeTokenizer | PerceiverShapeTokenizer
@@ -333,7 +334,11 @@ def load_task(recipe: ShapeTokenizerRecipe, data: Path, start: Tokenizer | None 
 
 
 def trained_tokenizer(run: Path) -> Tokenizer:
-    """The tokenizer of a run, averaged weights, ready for inference."""
+    """The tokenizer of a run, averaged weights, or of a model folder, ready for inference."""
+    if is_model(run):
+        module = module_of(run, "shape_tokenizer", nn.Module)
+        assert isinstance(module, GridShapeTokenizer | PerceiverShapeTokenizer)
+        return module
     tensors, recipe = averaged_weights(run), saved_recipe(run)
     kind = recipe.get("kind", "grid")  # runs of before there were two
     tokenizer = _tokenizer(kind, config_from_dict(KINDS[kind][0], recipe["config"]))

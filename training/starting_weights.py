@@ -1,4 +1,7 @@
-"""A stage's transformer, filled from the run of the stage before; only what a stage adds may be new."""
+"""A stage's transformer, filled from the run of the stage before; only what a stage adds may be new.
+
+A model folder will do for a run.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +20,7 @@ from backend.model.transformer import HEAD_STD, DualStreamTransformer
 from backend.sequence import SPECIALS
 from backend.shape_tokenizer.interface import ShapeTokenizer
 from training.loop import averaged_weights, saved_recipe
+from training.model_folder import is_model, module_of
 from training.tokenizers import Tokenizers
 
 _ADDED = ("image_wte.", "image_head.", "image_proj.", "view_wte.")  # names of what a stage may add
@@ -24,6 +28,8 @@ _ADDED = ("image_wte.", "image_head.", "image_proj.", "view_wte.")  # names of w
 
 def run_config(run: Path) -> TransformerConfig:
     """The transformer configuration of a run, those from before images included."""
+    if is_model(run):
+        return module_of(run, "transformer", DualStreamTransformer).config
     raw: dict[str, Any] = dict(saved_recipe(run)["config"])
     if "text_width" in raw:
         raw["text"] = [{"width": raw.pop("text_width"), "tokens": raw.pop("text_tokens")}]
@@ -35,17 +41,20 @@ def run_config(run: Path) -> TransformerConfig:
 
 def trained_transformer(run: Path) -> DualStreamTransformer:
     """The transformer of a run, averaged weights, ready for inference once it has the codebooks."""
+    if is_model(run):
+        return module_of(run, "transformer", DualStreamTransformer)
     transformer = DualStreamTransformer(run_config(run))
     transformer.load_state_dict(averaged_weights(run))
     return transformer.eval()
 
 
 def fill(transformer: DualStreamTransformer, run: Path) -> list[str]:
-    """Takes over the averaged weights of a run; returns the names of those that stay as initialised.
+    """Takes over the averaged weights of a run, or a model folder's; returns what stays as initialised.
 
     Raises ValueError where the run's transformer is another than this one without additions of its stage.
     """
-    config, before, given = transformer.config, run_config(run), averaged_weights(run)
+    config, before = transformer.config, run_config(run)
+    given = trained_transformer(run).state_dict() if is_model(run) else averaged_weights(run)
     may_change = {"n_image_tokens", "token_dropout"}  # neither has weights (256 tokens, then 1,024: Table 6)
     if not before.n_image_codes:
         may_change |= {"n_image_codes", "image_code_dim", "embed_image_codes"}

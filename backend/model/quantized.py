@@ -64,6 +64,20 @@ def quantize_linears(module: nn.Module, names: Collection[str]) -> None:
             fresh.bias = linear.bias.detach().float()
 
 
+@torch.no_grad()
+def restore_linears(module: nn.Module) -> None:
+    """Turns every QuantizedLinear back into an nn.Linear in float32: what can be trained on."""
+    held = [name for name, part in module.named_modules() if isinstance(part, QuantizedLinear)]
+    for name in held:
+        part = module.get_submodule(name)
+        assert isinstance(part, QuantizedLinear)
+        linear = nn.Linear(part.in_features, part.out_features, part.bias is not None)
+        linear.weight.copy_(part.weight.float() * part.scale[:, None])
+        if part.bias is not None:
+            linear.bias.copy_(part.bias)
+        module.set_submodule(name, linear)
+
+
 def block_linears(transformer: nn.Module) -> list[str]:
     """The linear layers of a transformer's blocks and its output heads: all that a decoded token reads."""
     return [

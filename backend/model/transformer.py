@@ -135,6 +135,12 @@ class DualStreamTransformer(nn.Module):
         if shape is not None:
             self.transformer.wte.weight[: len(shape)] = self.shape_proj(self.shape_codebook)
 
+    @property
+    def derived_rows(self) -> dict[str, int]:
+        """Tensors whose first rows `set_codebooks` makes: no model folder needs to store them."""
+        projected = self.config.embed_codes == "projected"
+        return {"transformer.wte.weight": self.config.n_shape_codes} if projected else {}
+
     def embedding_table(self) -> Tensor:
         """(vocabulary.size, D) by global id; projected rows are made anew, so that gradients reach them."""
         table: Tensor = self.transformer.wte.weight

@@ -111,13 +111,22 @@ class Letters:
         return TextEmbeddings((part,), (mask,))
 
 
-def small_pipeline(*, tasks: tuple[str, ...] = tuple(TASKS), images: bool = True) -> Pipeline:
-    """Every task of the table, or those named; without images, those that need none."""
-    torch.manual_seed(0)
+def small_transformer(seed: int = 0) -> DualStreamTransformer:
+    torch.manual_seed(seed)
     transformer = DualStreamTransformer(CONFIG)
     for head in (transformer.lm_head, transformer.image_head):
         torch.nn.init.normal_(head.weight, std=0.5)  # logits that differ
     transformer.set_codebooks(Balls().codebook(), Shades().codebook())
+    return transformer.eval()
+
+
+def small_pipeline(
+    *, tasks: tuple[str, ...] = tuple(TASKS), images: bool = True, editor: bool = False
+) -> Pipeline:
+    """Every task of the table, or those named; without images, those that need none.
+
+    editor: edits have a transformer of their own.
+    """
     info = ModelInfo(
         preset="small",
         text_encoder="letters",
@@ -128,5 +137,11 @@ def small_pipeline(*, tasks: tuple[str, ...] = tuple(TASKS), images: bool = True
     )
     cpu = torch.device("cpu")
     return Pipeline(
-        info, transformer.eval(), Balls(), Shades() if images else None, CachedTextEncoder(Letters()), cpu
+        info,
+        small_transformer(),
+        Balls(),
+        Shades() if images else None,
+        CachedTextEncoder(Letters()),
+        cpu,
+        small_transformer(1) if editor else None,
     )

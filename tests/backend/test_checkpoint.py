@@ -285,3 +285,25 @@ def test_a_tensor_of_another_shape_than_promised_leaves_no_folder(tmp_path: Path
     with pytest.raises(ValueError, match=r"transformer\.a is torch\.float32 \(2,\)"):
         write(tmp_path / "m", INFO, {}, stored, lambda name: torch.zeros(2))
     assert list(tmp_path.iterdir()) == []
+
+
+class Derived(Tiny):
+    """Its second layer's first three rows are made from something else."""
+
+    derived_rows = {"second.weight": 3}  # noqa: RUF012
+
+
+def test_rows_that_are_made_anew_are_not_stored(tmp_path: Path) -> None:
+    registries = {"transformer": {"derived": (TinyConfig, Derived)}}
+    module = Derived(TinyConfig())
+    save(tmp_path / "m", INFO, {"transformer": module}, registries)
+    assert stored_tensors(tmp_path / "m")["transformer.second.weight"].shape == (1, 4)
+    back = load(tmp_path / "m", registries).modules["transformer"]
+    assert torch.equal(back.second.weight[3:], module.second.weight[3:])
+    assert not back.second.weight[:3].any()
+
+
+def test_a_folder_that_stores_them_all_the_same_is_read(folder: Path) -> None:
+    kept = modules()["transformer"].second.weight
+    derived = {**REGISTRIES, "transformer": {"tiny": (TinyConfig, Derived)}}
+    assert torch.equal(load(folder, derived).modules["transformer"].second.weight, kept)

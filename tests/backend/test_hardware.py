@@ -8,7 +8,7 @@ import torch
 
 from backend.events import Request, Result
 from backend.failures import WeightsError
-from backend.hardware import hardware
+from backend.hardware import TRANSFORMERS, hardware
 from backend.jobs import run_alone
 from backend.pipeline import Pipeline
 from backend.server.cli import BUNDLED
@@ -28,8 +28,8 @@ def test_the_bundled_model_runs_with_smaller_weights(compute: str, stored: torch
 def test_a_gpu_computes_in_bfloat16_unless_told_otherwise() -> None:
     gpu = torch.device("cuda")
     chosen = type(hardware("cpu"))(device=gpu)
-    assert chosen.dtypes == {"transformer": torch.bfloat16}
-    assert type(chosen)(device=gpu, compute="float32").dtypes == {"transformer": torch.float32}
+    assert chosen.dtypes == dict.fromkeys(TRANSFORMERS, torch.bfloat16)
+    assert type(chosen)(device=gpu, compute="float32").dtypes["edit_transformer"] == torch.float32
     assert hardware("cpu").dtypes == {}
 
 

@@ -222,3 +222,22 @@ def test_a_cancelled_colouring_leaves_the_batch(pipeline: Pipeline) -> None:
     with pytest.raises(Cancelled):
         list(run)
     assert not pipeline.parts.engine.chains
+
+
+def test_a_second_transformer_makes_the_edits_and_nothing_else(pipeline: Pipeline) -> None:
+    both = small_pipeline(editor=True)
+    asked = [request("text_to_shape", seed=1), request("edit_shape", color=True), request("edit_shape")]
+    mine, painted, edited = (list(run_alone(both, one))[-1] for one in asked)
+    theirs, _, other = (list(run_alone(pipeline, one))[-1] for one in asked)
+    assert np.array_equal(mine.tokens, theirs.tokens)
+    assert not np.array_equal(edited.mesh.vertices, other.mesh.vertices)
+    assert painted.mesh.colors is not None
+    assert not any(engine.chains for engine in both.parts.engines)
+
+
+def test_edits_and_other_tasks_run_side_by_side_on_two_transformers() -> None:
+    both = small_pipeline(editor=True)
+    asked = [request("edit_shape"), request("text_to_shape", seed=2)]
+    alone = [list(run_alone(both, one))[-1] for one in asked]
+    for expected, found in zip(alone, together(both, asked), strict=True):
+        assert np.array_equal(expected.mesh.vertices, found.mesh.vertices)  # type: ignore[union-attr]

@@ -22,7 +22,7 @@ from tests.backend.small_model import CONFIG
 from training.data.shards.tokens import weights_hash
 from training.export import export
 from training.loop import averaged_weights
-from training.origin import Origin
+from training.origin import Origin, origin_of
 
 SHAPE = GridShapeTokenizerConfig(
     token_grid=2, n_codes=64, code_dim=4, width=8, mid_width=8, field_width=8, n_attention=0, n_heads=1
@@ -96,9 +96,9 @@ def test_a_model_folder_holds_all_parts_and_offers_what_was_trained(
     transformer = loaded.modules["transformer"]
     assert transformer.config == TRANSFORMER
     trained = averaged_weights(runs["edit"])
-    assert all(
-        torch.equal(own, trained[name].half().float()) for name, own in transformer.state_dict().items()
-    )
+    for name, own in transformer.state_dict().items():
+        derived = transformer.derived_rows.get(name)
+        assert torch.equal(own[derived:], trained[name][derived:].half().float()), name
 
 
 def test_a_run_with_pictures_needs_its_image_tokenizer(runs: dict[str, Path], tmp_path: Path) -> None:
@@ -111,3 +111,41 @@ def test_another_tokenizer_is_refused(runs: dict[str, Path], tmp_path: Path) -> 
     other = run_of(tmp_path / "other", GridShapeTokenizer(SHAPE), "tokenizer.", {"config": asdict(SHAPE)})
     with pytest.raises(ValueError, match="another shape tokenizer"):
         export(runs["edit"], other, runs["image"], tmp_path / "model")
+
+
+def test_edits_may_have_a_transformer_of_their_own(runs: dict[str, Path], tmp_path: Path) -> None:
+    recipe = json.loads((runs["edit"] / "recipe.json").read_text())
+    first = run_of(tmp_path / "sft", DualStreamTransformer(TRANSFORMER), "", recipe)
+    origin_of(runs["edit"]).save(first)
+    origin = json.loads((first / "origin.json").read_text())
+    origin |= {"stages": ["sft"], "tasks": ["text_to_shape"]}
+    (first / "origin.json").write_text(json.dumps(origin))
+    made = export(first, runs["shape"], runs["image"], tmp_path / "model", edit_run=runs["edit"], int8=True)
+    assert made.tasks == ("text_to_shape", "edit_shape")  # the second has learnt views too, and does not draw
+    assert made.provenance.endswith("stages sft (40 steps); for edits: sft (6 steps), edit (40 steps)")
+    loaded = checkpoint.load(tmp_path / "model", REGISTRIES).modules
+    for name, run in (("transformer", first), ("edit_transformer", runs["edit"])):
+        head, trained = loaded[name].lm_head, averaged_weights(run)["lm_head.weight"]
+        assert head.weight.dtype == torch.int8
+        torch.testing.assert_close(
+            head.weight * head.scale[:, None], trained, rtol=0, atol=float(trained.abs().max()) / 127
+        )
+
+
+def test_a_model_is_exported_again_as_it_is(runs: dict[str, Path], tmp_path: Path) -> None:
+    model, again = tmp_path / "model", tmp_path / "again"
+    first = export(runs["edit"], runs["shape"], runs["image"], model)
+    assert export(model, model, model, again) == first
+    assert (model / "model.safetensors.index.json").read_text() == (
+        again / "model.safetensors.index.json"
+    ).read_text()
+
+
+def test_edits_trained_on_other_tokens_are_refused(runs: dict[str, Path], tmp_path: Path) -> None:
+    model = tmp_path / "model"
+    export(runs["edit"], runs["shape"], runs["image"], model)
+    origin = json.loads((runs["edit"] / "origin.json").read_text())
+    origin["tokenizers"]["shape"] = "another"
+    (runs["edit"] / "origin.json").write_text(json.dumps(origin))
+    with pytest.raises(ValueError, match="edit was trained on tokens of another shape tokenizer"):
+        export(model, model, model, tmp_path / "out", edit_run=runs["edit"])

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from backend.model.quantized import QuantizedLinear, quantize_linears, quantized
+from backend.model.quantized import QuantizedLinear, quantize_linears, quantized, restore_linears
 
 
 def test_a_row_is_off_by_half_a_step_at_most() -> None:
@@ -43,3 +43,14 @@ def test_outputs_equal_those_of_the_weights_it_holds(bias: bool, dtype: torch.dt
 def test_only_linear_layers_can_be_held_in_int8() -> None:
     with pytest.raises(ValueError, match="0 is a LayerNorm"):
         quantize_linears(nn.Sequential(nn.LayerNorm(4)), ["0"])
+
+
+def test_layers_held_in_int8_come_back_as_what_can_be_trained() -> None:
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Linear(6, 4), nn.Linear(4, 3, bias=False))
+    given = torch.randn(5, 6)
+    quantize_linears(module, ["0", "1"])
+    held = module(given)
+    restore_linears(module)
+    assert all(type(part) is nn.Linear and part.weight.requires_grad for part in module)
+    torch.testing.assert_close(module(given), held, rtol=1e-5, atol=1e-5)
