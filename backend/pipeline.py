@@ -92,9 +92,11 @@ class Pipeline:
             raise WeightsError(
                 f"{weights} lacks a transformer or a tokenizer; choose a complete model folder."
             )
-        transformers = [
-            cast(DualStreamTransformer, model.modules[name]) for name in TRANSFORMERS if name in model.modules
-        ]
+        transformers = {
+            name: cast(DualStreamTransformer, model.modules[name])
+            for name in TRANSFORMERS
+            if name in model.modules
+        }
         shapes = cast("ShapeTokenizer | None", model.modules.get("shape_tokenizer"))
         images = cast("ImageTokenizer | None", model.modules.get("image_tokenizer"))
         try:
@@ -102,11 +104,11 @@ class Pipeline:
         except ValueError as error:
             raise WeightsError(f"Prompts cannot be read: {error}.") from error
         try:
-            for transformer in transformers:
+            for transformer in transformers.values():
                 _check_text(transformer, text)
                 transformer.set_codebooks(*_codebooks(transformer, shapes, images))
                 chosen.settle(transformer)
-            first, editor = (*transformers, None)[:2]
+            first, editor = map(transformers.get, TRANSFORMERS)
             assert first is not None
             pipeline = cls(model.info, first, shapes, images, text, chosen.device, editor)
             pipeline.warm()

@@ -92,7 +92,7 @@ def edit() -> StageRecipe:
     At the first stage's rate: to copy one shape into another is new to the model, and some hundred steps do
     not teach it at less.
     """
-    stage = _small(omni123_2b.edit(), steps=1300, warmup=100)
+    stage = _small(omni123_2b.edit(), steps=4300, warmup=100)
     return replace(stage, loop=replace(stage.loop, peak_lr=pt1().loop.peak_lr))
 
 
