@@ -48,7 +48,10 @@ def _colors(loaded: trimesh.Trimesh) -> NDArray[np.uint8] | None:
     if visual is None or visual.kind is None:
         return None
     visual = visual if visual.kind == "vertex" else visual.to_color()
-    colors = np.asarray(visual.vertex_colors, np.uint8)
+    visual.mesh = loaded
+    colors = np.atleast_2d(np.asarray(visual.vertex_colors, np.uint8))
+    if len(colors) == 1:  # of a material without a texture
+        colors = np.repeat(colors, len(loaded.vertices), axis=0)
     return colors if colors.shape == (len(loaded.vertices), 4) else None
 
 

@@ -82,6 +82,17 @@ def test_an_edited_mesh_stays_where_it_is(spheres: Path) -> None:
     np.testing.assert_allclose(edited.vertices.max(axis=0), source.vertices.max(axis=0), atol=1e-6)
 
 
+def test_a_material_of_one_colour_colours_every_vertex(tmp_path: Path) -> None:
+    """As Blender writes them; such files could not be edited."""
+    ball = trimesh.creation.icosphere(subdivisions=1)
+    red = trimesh.visual.material.PBRMaterial(baseColorFactor=(255, 0, 0, 255))
+    ball.visual = trimesh.visual.TextureVisuals(material=red)
+    ball.export(tmp_path / "ball.glb")
+    colors = read_mesh(tmp_path / "ball.glb").colors
+    assert colors is not None
+    assert np.array_equal(colors, np.tile([255, 0, 0, 255], (len(ball.vertices), 1)))
+
+
 def test_a_box_and_other_settings_reach_the_model(spheres: Path) -> None:
     done = run("generate", "a ball", "--box", 1, 2, 4, "--out", spheres / "long.ply")
     assert done.exit_code == 0, done.output
