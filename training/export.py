@@ -16,8 +16,8 @@ from backend.tasks import TASKS
 from training.data.shards.tokens import weights_hash
 from training.image_tokenizer import trained_image_tokenizer
 from training.loop import saved_recipe
-from training.model_folder import info_of, is_model
-from training.origin import STAGES_OF, Origin, origin_of, stages_done
+from training.model_folder import described, is_model
+from training.origin import FOR_EDITS, STAGES_OF, Origin, origin_of, stages_done
 from training.shape_tokenizer import trained_tokenizer
 from training.starting_weights import trained_transformer
 
@@ -69,8 +69,7 @@ def export(
         preset=preset,
         text_encoder=text_encoder,
         licence="GPL-3.0-or-later",
-        provenance=STAGES_OF
-        + "; for edits: ".join(", ".join(stages_done(folder)) for folder in (run, *edits)),
+        provenance=STAGES_OF + FOR_EDITS.join(", ".join(stages_done(folder)) for folder in (run, *edits)),
         tasks=tasks,
         sampling=SAMPLING,
         task_sampling={task: own for task, own in TASK_SAMPLING.items() if task in tasks},
@@ -91,7 +90,7 @@ def _offered(name: str, all_else: Origin, edits: Origin | None = None) -> bool:
 def _made_for(run: Path) -> tuple[str, str]:
     """Preset and text encoder of a run or a model folder."""
     if is_model(run):
-        info = info_of(run)
+        info, _ = described(run)
         return info.preset, info.text_encoder
     recipe = saved_recipe(run)
     return recipe.get("preset", "mini"), recipe.get("text_encoder", "all-MiniLM-L6-v2")

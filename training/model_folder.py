@@ -6,7 +6,7 @@ Weights come back in float32, as near to the trained ones as the folder stores t
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from torch import nn
 
@@ -23,18 +23,10 @@ def is_model(folder: Path) -> bool:
     return (folder / CONFIG).is_file()
 
 
-def info_of(folder: Path) -> ModelInfo:
-    """Raises ValueError where the folder cannot be read."""
+def described(folder: Path) -> tuple[ModelInfo, dict[str, tuple[str, dict[str, Any]]]]:
+    """As `checkpoint.read_config`. Raises ValueError where the folder cannot be read."""
     try:
-        return checkpoint.read_config(folder)[0]
-    except WeightsError as error:
-        raise ValueError(str(error)) from error
-
-
-def module_names(folder: Path) -> list[str]:
-    """Raises ValueError where the folder cannot be read."""
-    try:
-        return list(checkpoint.read_config(folder)[1])
+        return checkpoint.read_config(folder)
     except WeightsError as error:
         raise ValueError(str(error)) from error
 

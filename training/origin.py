@@ -9,12 +9,14 @@ from pathlib import Path
 
 from torch import nn
 
+from backend.tasks import TASKS
 from training.data.shards.tokens import weights_hash
 from training.loop import replace_json
-from training.model_folder import info_of, is_model, module_names, module_of
+from training.model_folder import described, is_model, module_of
 
 NAME = "origin.json"
 STAGES_OF = "training/recipes, stages "  # how the provenance of exported weights begins
+FOR_EDITS = "; for edits: "  # what comes before the stages of a second transformer there
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,13 +47,19 @@ def origin_of(run: Path) -> Origin:
 
 
 def _of_model(folder: Path) -> Origin:
-    info, suffix = info_of(folder), "_tokenizer"
+    """Of its first transformer, which a second one may have relieved of the edits."""
+    (info, modules), suffix = described(folder), "_tokenizer"
     made = {
         name.removesuffix(suffix): weights_hash(module_of(folder, name, nn.Module))
-        for name in module_names(folder)
+        for name in modules
         if name.endswith(suffix)
     }
-    return Origin(stages=(info.provenance.removeprefix(STAGES_OF),), tasks=info.tasks, tokenizers=made)
+    edits = "edit_transformer" not in modules
+    return Origin(
+        stages=(info.provenance.removeprefix(STAGES_OF).partition(FOR_EDITS)[0],),
+        tasks=tuple(task for task in info.tasks if edits or TASKS[task].stage != "edit"),
+        tokenizers=made,
+    )
 
 
 def stages_done(run: Path) -> tuple[str, ...]:

@@ -20,7 +20,7 @@ from backend.model.transformer import HEAD_STD, DualStreamTransformer
 from backend.sequence import SPECIALS
 from backend.shape_tokenizer.interface import ShapeTokenizer
 from training.loop import averaged_weights, saved_recipe
-from training.model_folder import is_model, module_of
+from training.model_folder import described, is_model, module_of
 from training.tokenizers import Tokenizers
 
 _ADDED = ("image_wte.", "image_head.", "image_proj.", "view_wte.")  # names of what a stage may add
@@ -29,7 +29,8 @@ _ADDED = ("image_wte.", "image_head.", "image_proj.", "view_wte.")  # names of w
 def run_config(run: Path) -> TransformerConfig:
     """The transformer configuration of a run, those from before images included."""
     if is_model(run):
-        return module_of(run, "transformer", DualStreamTransformer).config
+        given: TransformerConfig = config_from_dict(TransformerConfig, described(run)[1]["transformer"][1])
+        return given
     raw: dict[str, Any] = dict(saved_recipe(run)["config"])
     if "text_width" in raw:
         raw["text"] = [{"width": raw.pop("text_width"), "tokens": raw.pop("text_tokens")}]

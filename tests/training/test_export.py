@@ -123,6 +123,8 @@ def test_edits_may_have_a_transformer_of_their_own(runs: dict[str, Path], tmp_pa
     made = export(first, runs["shape"], runs["image"], tmp_path / "model", edit_run=runs["edit"], int8=True)
     assert made.tasks == ("text_to_shape", "edit_shape")  # the second has learnt views too, and does not draw
     assert made.provenance.endswith("stages sft (40 steps); for edits: sft (6 steps), edit (40 steps)")
+    again = export(*[tmp_path / "model"] * 3, tmp_path / "again")  # of the first transformer alone
+    assert (again.tasks, again.provenance) == (("text_to_shape",), "training/recipes, stages sft (40 steps)")
     loaded = checkpoint.load(tmp_path / "model", REGISTRIES).modules
     for name, run in (("transformer", first), ("edit_transformer", runs["edit"])):
         head, trained = loaded[name].lm_head, averaged_weights(run)["lm_head.weight"]
